@@ -1,0 +1,332 @@
+//! Deliveries and parts: what is listed, staged, balanced, committed, replaced and retired.
+//!
+//! A *delivery* is what a provider states at once; a *part* is one staged copy of it. A row is visible if and only if
+//! its part is live in the catalog, so everything a reader must know to use a part without opening it stands here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use bigdecimal::BigDecimal;
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::query::Metric;
+use crate::{Currency, DateRange, DeliveryKey, Money, PartId, SourceName, TagKey};
+
+/// Which of a part's two tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// Every line of the bill.
+    Charges,
+    /// Rolled up by day.
+    Daily,
+}
+
+impl Layer {
+    /// Its folder in the store and word in the catalog.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Charges => "charges",
+            Self::Daily => "daily",
+        }
+    }
+}
+
+/// One immutable file of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartFile {
+    /// Which table.
+    pub layer: Layer,
+    /// Its path below the store.
+    pub path: String,
+}
+
+/// What the sums of a part add up over: one invoice of one billing period in one currency.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BalanceKey {
+    /// The day the billing period starts, when it could be read.
+    pub billing_period: Option<NaiveDate>,
+    /// The invoice, when the bill names one.
+    pub invoice: Option<String>,
+    /// The currency as the bill writes it; empty when it does not.
+    pub currency: String,
+}
+
+/// One line of the reconciliation: where every unit of the source's total went (P1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Balance {
+    /// Which invoice.
+    pub key: BalanceKey,
+    /// Which cost.
+    pub metric: Metric,
+    /// Σ of the raw cells.
+    pub source: BigDecimal,
+    /// Σ of what was written to the store, read back from it.
+    pub stored: BigDecimal,
+    /// Σ of the rejected lines.
+    pub rejected: BigDecimal,
+    /// Σ of what rounding to 18 decimals took away.
+    pub rounding: BigDecimal,
+}
+
+impl Balance {
+    /// What is unaccounted for; anything but zero is a bug and is never committed.
+    #[must_use]
+    pub fn difference(&self) -> BigDecimal {
+        &self.source - &self.stored - &self.rejected - &self.rounding
+    }
+}
+
+/// Why a line was not taken. A closed list, so that it can be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectReason {
+    /// More or fewer fields than the header.
+    MalformedRecord,
+    /// Not UTF-8.
+    InvalidText,
+    /// A cost, price or quantity that is not a number.
+    UnreadableNumber,
+    /// A number beyond 20 digits before the point.
+    NumberOutOfRange,
+    /// A time that is not a time.
+    UnreadableTime,
+    /// No ChargePeriodStart: the day of the charge is not known.
+    MissingChargePeriod,
+    /// No BillingPeriodStart: the invoice of the charge is not known.
+    MissingBillingPeriod,
+    /// No BillingCurrency, or not a currency code: the amount means nothing.
+    MissingCurrency,
+}
+
+impl RejectReason {
+    /// Its code in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MalformedRecord => "malformed_record",
+            Self::InvalidText => "invalid_text",
+            Self::UnreadableNumber => "unreadable_number",
+            Self::NumberOutOfRange => "number_out_of_range",
+            Self::UnreadableTime => "unreadable_time",
+            Self::MissingChargePeriod => "missing_charge_period",
+            Self::MissingBillingPeriod => "missing_billing_period",
+            Self::MissingCurrency => "missing_currency",
+        }
+    }
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A line that was not taken, with its money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Why.
+    pub reason: RejectReason,
+    /// The file it stands in.
+    pub file: String,
+    /// Its line (or, in Parquet, its row), from 1.
+    pub line: u64,
+    /// The column at fault, when one is.
+    pub column: Option<String>,
+    /// What stands there, cut to 200 characters.
+    pub value: Option<String>,
+    /// Where its money belongs in the reconciliation.
+    pub key: BalanceKey,
+    /// Its four costs, each when it can be read.
+    pub costs: BTreeMap<Metric, BigDecimal>,
+    /// Whether its BilledCost could not be read: nobody knows what was lost.
+    pub unpriced: bool,
+}
+
+/// Something in a bill that was put right, or is worth knowing. Counted, never silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repair {
+    /// The text `NULL` stood for null.
+    NullText,
+    /// A blank text stood for null.
+    BlankText,
+    /// A time without a zone, taken as UTC.
+    TimeWithoutZone,
+    /// A value of a closed list in other letters, such as `Usage-based`.
+    ValueCase,
+    /// A value outside its closed list, kept as it is.
+    ValueNotAllowed,
+    /// A number with more than 18 decimals, rounded half-even.
+    NumberRounded,
+    /// A column that FOCUS does not know, kept under `x_`.
+    ColumnRenamed,
+    /// A column name in other letters than FOCUS writes it.
+    ColumnCase,
+    /// Tags that are not a JSON object, kept as text and not queried.
+    TagsUnreadable,
+    /// A tag value that is itself an object or list, kept as JSON text.
+    TagNested,
+    /// Two spellings of one tag key on a charge; the first by preference won.
+    TagClash,
+    /// A tag or column that identifies a person, dropped (P10).
+    PersonDropped,
+    /// A charge period that ends when it starts, or before.
+    EmptyPeriod,
+}
+
+impl Repair {
+    /// Its code in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NullText => "null_text",
+            Self::BlankText => "blank_text",
+            Self::TimeWithoutZone => "time_without_zone",
+            Self::ValueCase => "value_case",
+            Self::ValueNotAllowed => "value_not_allowed",
+            Self::NumberRounded => "number_rounded",
+            Self::ColumnRenamed => "column_renamed",
+            Self::ColumnCase => "column_case",
+            Self::TagsUnreadable => "tags_unreadable",
+            Self::TagNested => "tag_nested",
+            Self::TagClash => "tag_clash",
+            Self::PersonDropped => "person_dropped",
+            Self::EmptyPeriod => "empty_period",
+        }
+    }
+}
+
+/// Counts of repairs.
+pub type Repairs = BTreeMap<Repair, u64>;
+
+/// What a part says about one day of one billing account in one currency: enough to see what a restatement moved, and
+/// whether two sources state the same (P4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaySum {
+    /// The UTC day.
+    pub day: NaiveDate,
+    /// The provider.
+    pub provider: Option<String>,
+    /// The invoiced account.
+    pub billing_account: Option<String>,
+    /// The currency.
+    pub currency: Currency,
+    /// Charges.
+    pub rows: u64,
+    /// Σ BilledCost, null when no charge states one.
+    pub billed: Option<Money>,
+    /// Σ EffectiveCost, null when no charge states one.
+    pub effective: Option<Money>,
+}
+
+/// Everything the catalog knows of a part, so that no query opens a file it does not need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its id.
+    pub id: PartId,
+    /// Whose.
+    pub source: SourceName,
+    /// Which delivery it is a copy of.
+    pub delivery: DeliveryKey,
+    /// The hash of what was delivered.
+    pub fingerprint: String,
+    /// Its files.
+    pub files: Vec<PartFile>,
+    /// Charges in it.
+    pub rows: u64,
+    /// Days its charges start on: first and day after the last. `None` when it has no charge.
+    pub days: Option<DateRange>,
+    /// Runs of days its usage covers; gaps between them are days nothing was stated for.
+    pub covered: Vec<DateRange>,
+    /// First days of its billing periods.
+    pub billing_periods: BTreeSet<NaiveDate>,
+    /// Its currencies.
+    pub currencies: BTreeSet<Currency>,
+    /// Columns of its `charges`.
+    pub columns: BTreeSet<String>,
+    /// Tag keys that have a column in `charges`.
+    pub tag_keys: BTreeSet<TagKey>,
+    /// Tag keys that have a column in `daily`.
+    pub daily_tags: BTreeSet<TagKey>,
+    /// Whether `Tags` holds keys that have no column.
+    pub more_tags: bool,
+    /// Whether some charge covers less than a day.
+    pub hourly: bool,
+    /// Σ|cost| of each metric, for the overflow guard (P2) and the shrink guard (P3).
+    pub magnitude: BTreeMap<Metric, Money>,
+    /// Versions of what made it.
+    pub versions: Versions,
+}
+
+impl Part {
+    /// The part's files of one layer.
+    pub fn files(&self, layer: Layer) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(move |file| file.layer == layer).map(|file| file.path.as_str())
+    }
+
+    /// How many days its usage covers.
+    #[must_use]
+    pub fn covered_days(&self) -> u64 {
+        self.covered.iter().map(|range| range.days()).sum()
+    }
+}
+
+/// Versions of what made a part; `outlay rebuild` recomputes parts made by older ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Of the normaliser.
+    pub normaliser: u32,
+    /// Of the file layout.
+    pub layout: u32,
+}
+
+/// When a new copy of a delivery may replace the old one (P3), and how many lines may be rejected (P1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guard {
+    /// The share by which rows, Σ|billed| or covered days may fall below the delivery's last copy.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_shrink: f64,
+    /// The share of rows that may be rejected.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_rejects: f64,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self { max_shrink: 0.1, max_rejects: 0.001 }
+    }
+}
+
+/// The state of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// Under way, or cut off.
+    Running,
+    /// Its part is live.
+    Committed,
+    /// The delivery was already there.
+    Unchanged,
+    /// A guard kept the part out; the old one stays.
+    Refused,
+    /// It could not be done.
+    Failed,
+}
+
+impl RunState {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Committed => "committed",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}

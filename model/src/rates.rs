@@ -1,0 +1,195 @@
+//! Dated exchange rates (P7).
+//!
+//! A rate says what one unit of a currency is worth in US dollars from a day on, until the next one. Conversion between
+//! any two currencies goes through the dollar, exactly, and is rounded once, half-even, to 12 decimals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bigdecimal::{BigDecimal, RoundingMode};
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::money::{self, MoneyError};
+use crate::{Currency, DateRange, Money};
+
+/// Decimals a converted amount is rounded to.
+pub const CONVERTED_SCALE: i64 = 12;
+
+/// One line of `[rates]`: `{ from = "2026-01-01", to_usd = "1.08" }`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateEntry {
+    /// The first day it holds.
+    #[schemars(with = "String", extend("format" = "date"))]
+    pub from: NaiveDate,
+    /// US dollars for one unit, as decimal text.
+    pub to_usd: String,
+}
+
+/// Every rate there is, checked.
+#[derive(Debug, Clone, Default)]
+pub struct RateTable {
+    rates: BTreeMap<Currency, BTreeMap<NaiveDate, BigDecimal>>,
+}
+
+impl RateTable {
+    /// Checks the configured rates.
+    ///
+    /// # Errors
+    /// Every problem, each a sentence naming its key.
+    pub fn new(entries: &BTreeMap<Currency, Vec<RateEntry>>) -> Result<Self, Vec<String>> {
+        let (mut rates, mut problems) = (BTreeMap::new(), Vec::new());
+        for (currency, entries) in entries {
+            if *currency == Currency::USD {
+                problems.push("rates.USD: rates are quoted against USD, so it has none".to_owned());
+            }
+            let dated: &mut BTreeMap<NaiveDate, BigDecimal> = rates.entry(*currency).or_default();
+            for RateEntry { from, to_usd } in entries {
+                match Money::read(to_usd).ok().filter(|read| read.rounding.is_none() && read.money > Money::ZERO) {
+                    None => problems.push(format!(
+                        "rates.{currency}: to_usd = {to_usd:?} is not a positive decimal of at most 18 decimals"
+                    )),
+                    Some(read) => {
+                        if dated.insert(*from, read.money.to_exact()).is_some() {
+                            problems.push(format!("rates.{currency}: two rates from {from}"));
+                        }
+                    }
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Self { rates }) } else { Err(problems) }
+    }
+
+    /// The currencies that have rates, with their dated rates in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Currency, impl Iterator<Item = (NaiveDate, String)>)> {
+        self.rates
+            .iter()
+            .map(|(currency, dated)| (*currency, dated.iter().map(|(from, rate)| (*from, money::plain(rate)))))
+    }
+
+    /// Every day inside the range on which a rate between one of `currencies` and `target` changes. Between two of them,
+    /// and before the first, one rate holds: sums may be taken over the whole stretch and converted once.
+    #[must_use]
+    pub fn changes<'a>(
+        &self,
+        currencies: impl IntoIterator<Item = &'a Currency>,
+        target: Currency,
+        range: DateRange,
+    ) -> BTreeSet<NaiveDate> {
+        let foreign: BTreeSet<_> = currencies.into_iter().copied().filter(|currency| *currency != target).collect();
+        let involved = foreign.iter().copied().chain((!foreign.is_empty()).then_some(target));
+        involved
+            .filter_map(|currency| self.rates.get(&currency))
+            .flat_map(|dated| dated.keys().copied())
+            .filter(|day| range.contains(*day) && *day != range.from())
+            .collect()
+    }
+
+    /// What one unit of the currency is worth in dollars on a day.
+    fn to_usd(&self, currency: Currency, day: NaiveDate) -> Option<BigDecimal> {
+        if currency == Currency::USD {
+            return Some(BigDecimal::from(1));
+        }
+        self.rates.get(&currency)?.range(..=day).next_back().map(|(_, rate)| rate.clone())
+    }
+
+    /// The exact rate between two currencies on a day, or `None` where one is missing.
+    #[must_use]
+    pub fn rate(&self, from: Currency, to: Currency, day: NaiveDate) -> Option<Rate> {
+        if from == to {
+            return Some(Rate { multiply: BigDecimal::from(1), divide: BigDecimal::from(1) });
+        }
+        Some(Rate { multiply: self.to_usd(from, day)?, divide: self.to_usd(to, day)? })
+    }
+}
+
+/// An exact rate, kept as a fraction so that nothing is rounded before the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rate {
+    multiply: BigDecimal,
+    divide: BigDecimal,
+}
+
+/// Amounts of one cell on their way into another currency: added up exactly, rounded once.
+#[derive(Debug, Clone, Default)]
+pub struct Converted {
+    /// Exact sums by divisor, so that division happens once per divisor and at the end.
+    sums: BTreeMap<BigDecimal, BigDecimal>,
+}
+
+impl Converted {
+    /// Adds an amount at its rate.
+    pub fn add(&mut self, amount: Money, rate: &Rate) {
+        *self.sums.entry(rate.divide.clone()).or_default() += amount.to_exact() * &rate.multiply;
+    }
+
+    /// The sum, half-even at 12 decimals.
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] when it does not fit.
+    pub fn round(self) -> Result<Money, MoneyError> {
+        let sum: BigDecimal = self.sums.into_iter().map(|(divide, sum)| sum / divide).sum();
+        Money::round(&sum.with_scale_round(CONVERTED_SCALE, RoundingMode::HalfEven))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a date")
+    }
+
+    fn code(text: &str) -> Currency {
+        text.parse().expect("a code")
+    }
+
+    fn table(lines: &[(&str, &str, &str)]) -> Result<RateTable, Vec<String>> {
+        let mut entries: BTreeMap<Currency, Vec<RateEntry>> = BTreeMap::new();
+        for (currency, from, to_usd) in lines {
+            entries.entry(code(currency)).or_default().push(RateEntry { from: day(from), to_usd: (*to_usd).into() });
+        }
+        RateTable::new(&entries)
+    }
+
+    #[track_caller]
+    fn convert(table: &RateTable, amount: &str, from: &str, to: &str, on: &str) -> Option<String> {
+        let mut converted = Converted::default();
+        converted.add(amount.parse().expect("money"), &table.rate(code(from), code(to), day(on))?);
+        Some(converted.round().expect("fits").to_string())
+    }
+
+    #[test]
+    fn converts_by_the_rate_of_the_day() {
+        let table = table(&[("EUR", "2026-01-01", "1.08"), ("EUR", "2026-02-01", "1.1"), ("GBP", "2026-01-01", "1.3")])
+            .expect("fine");
+        let check = |amount, from, to, on, expected: Option<&str>| {
+            assert_eq!(convert(&table, amount, from, to, on).as_deref(), expected);
+        };
+        check("100", "EUR", "USD", "2026-01-31", Some("108"));
+        check("100", "EUR", "USD", "2026-02-01", Some("110"));
+        check("100", "EUR", "USD", "2025-12-31", None);
+        check("100", "USD", "EUR", "2026-02-01", Some("90.909090909091"));
+        check("1", "GBP", "EUR", "2026-01-05", Some("1.203703703704"));
+        check("7", "JPY", "JPY", "2026-01-05", Some("7"));
+        check("0.0000000000005", "USD", "USD", "2026-01-05", Some("0"));
+    }
+
+    #[test]
+    fn knows_where_rates_change() {
+        let table = table(&[("EUR", "2026-01-01", "1.08"), ("EUR", "2026-02-01", "1.1")]).expect("fine");
+        let range = DateRange::new(day("2026-01-01"), day("2026-03-01")).expect("days");
+        let changes: Vec<_> = table.changes([&code("EUR")], Currency::USD, range).into_iter().collect();
+        assert_eq!(changes, [day("2026-02-01")]);
+        assert!(table.changes([&Currency::USD], Currency::USD, range).is_empty());
+        assert_eq!(table.changes([&Currency::USD], code("EUR"), range).len(), 1);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let problems = table(&[("USD", "2026-01-01", "1"), ("EUR", "2026-01-01", "x"), ("GBP", "2026-01-01", "0")])
+            .expect_err("wrong");
+        assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+}

@@ -1,0 +1,80 @@
+//! Tag keys: which spellings mean the same key, and which keys are kept where.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::TagKey;
+
+/// Tag keys that decide ownership when no rule is configured, in the order they are tried.
+pub const TEAM_KEYS: &[&str] = &["team"];
+/// As [`TEAM_KEYS`], for the component.
+pub const COMPONENT_KEYS: &[&str] = &["component", "service", "app"];
+/// As [`TEAM_KEYS`], for the environment.
+pub const ENVIRONMENT_KEYS: &[&str] = &["environment", "env"];
+
+/// At most this many tag keys become columns of a part; the rest are queried from `Tags`.
+pub const MAX_TAG_COLUMNS: usize = 500;
+/// At most this many tag keys are kept in `daily`.
+pub const MAX_DAILY_TAGS: usize = 30;
+
+/// `[tags]` of the configuration: how tag keys are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TagSettings {
+    /// Other spellings of a key, in order of preference: `team = ["Team", "owner-team"]`. Where a charge carries two of
+    /// them the first wins (the key itself before its aliases) and the clash is counted.
+    pub aliases: BTreeMap<String, Vec<String>>,
+    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership and aliases name.
+    pub daily: Option<Vec<String>>,
+}
+
+impl TagSettings {
+    /// The key that `spelling` stands for, and its rank: 0 for the key itself, then its aliases in order.
+    #[must_use]
+    pub fn canonical<'a>(&'a self, spelling: &'a str) -> (&'a str, usize) {
+        self.aliases
+            .iter()
+            .find_map(|(key, aliases)| {
+                aliases.iter().position(|alias| alias == spelling).map(|rank| (key.as_str(), rank + 1))
+            })
+            .unwrap_or((spelling, 0))
+    }
+
+    /// The keys the daily roll-up keeps, canonical.
+    #[must_use]
+    pub fn daily_keys(&self) -> Vec<TagKey> {
+        let mut keys: Vec<&str> = match &self.daily {
+            Some(keys) => keys.iter().map(|key| self.canonical(key).0).collect(),
+            None => {
+                let owning = [TEAM_KEYS, COMPONENT_KEYS, ENVIRONMENT_KEYS].concat();
+                self.aliases.keys().map(String::as_str).chain(owning).collect()
+            }
+        };
+        keys.sort_unstable();
+        keys.dedup();
+        keys.truncate(MAX_DAILY_TAGS);
+        keys.into_iter().map(TagKey::new).collect()
+    }
+
+    /// Every problem with the settings, each a sentence naming its key.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut owner: BTreeMap<&str, &str> = BTreeMap::new();
+        for (key, aliases) in &self.aliases {
+            for alias in aliases {
+                if self.aliases.contains_key(alias) {
+                    problems.push(format!("tags.aliases.{key}: {alias:?} is itself a key with aliases"));
+                }
+                if let Some(other) = owner.insert(alias, key).filter(|other| other != key) {
+                    problems.push(format!("tags.aliases.{key}: {alias:?} is already an alias of {other:?}"));
+                }
+            }
+        }
+        if self.daily.as_ref().is_some_and(|keys| keys.len() > MAX_DAILY_TAGS) {
+            problems.push(format!("tags.daily: at most {MAX_DAILY_TAGS} keys, each multiplies the daily rows"));
+        }
+        problems
+    }
+}
