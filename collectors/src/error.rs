@@ -1,0 +1,76 @@
+//! What can go wrong while reading a bill.
+
+use std::io;
+use std::path::PathBuf;
+
+use polars::prelude::PolarsError;
+
+/// A bill could not be read. Lines that cannot be taken are not errors but rejects.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// Nothing is there to be read.
+    #[error("{pattern}: no such file, or a folder or pattern without .csv, .csv.gz or .parquet files")]
+    NothingFound {
+        /// What was asked for.
+        pattern: String,
+    },
+    /// A pattern that is not one.
+    #[error("{pattern}: not a file pattern")]
+    Pattern {
+        /// What was asked for.
+        pattern: String,
+        /// Why.
+        #[source]
+        source: glob::PatternError,
+    },
+    /// The file cannot be read (any further).
+    #[error("{}: cannot be read after line {line}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The last line that could be read.
+        line: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The Parquet file cannot be read.
+    #[error("{}: cannot be read as Parquet", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: PolarsError,
+    },
+    /// The file lacks columns without which no charge can be kept.
+    #[error("{}: not a FOCUS export, the columns {missing} are missing", path.display())]
+    NotFocus {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        missing: String,
+    },
+    /// The files state several billing periods, so what a later import of them would replace is not clear.
+    #[error(
+        "{}: holds {periods} billing periods ({list}); say with --delivery KEY what a later import of the same files replaces",
+        path.display()
+    )]
+    SeveralPeriods {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        periods: usize,
+        /// Which.
+        list: String,
+    },
+    /// No row names a billing period.
+    #[error("{}: no row has a BillingPeriodStart; say with --delivery KEY what the file states", path.display())]
+    NoPeriod {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A frame could not be built; a bug.
+    #[error("a batch could not be normalised")]
+    Frame(#[from] PolarsError),
+}

@@ -1,0 +1,113 @@
+//! Binds a file's columns, by name and in any order, to those of a charge.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use outlay_ledger::schema::{BILLING_PERIOD, CHARGE_DATE, OWN_COLUMNS};
+use outlay_model::TagKey;
+use outlay_model::dimension::tag_column;
+use outlay_model::focus;
+use outlay_model::part::Repair;
+
+use crate::CollectError;
+
+/// One column of a file and what it becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Its name in the file.
+    pub raw: String,
+    /// Its name in the charge.
+    pub target: String,
+    /// What had to be put right about the name.
+    pub repair: Option<Repair>,
+}
+
+/// Columns without which no charge can be kept: how much, in what, when, on which invoice.
+const NEEDED: &[&str] = &["BilledCost", "BillingCurrency", "BillingPeriodStart", "ChargePeriodStart"];
+
+/// Binds every column. A FOCUS name in other letters is taken when nothing bears it exactly; a name FOCUS does not know
+/// goes under `x_`; a name this product uses itself goes under `x_Imported`.
+#[must_use]
+pub fn bind(header: &[String]) -> Vec<Binding> {
+    let exact: BTreeSet<&str> = header.iter().map(String::as_str).filter(|name| focus::find(name).is_some()).collect();
+    let mut taken: BTreeSet<String> = exact.iter().map(|name| (*name).to_owned()).collect();
+    let mut bindings = Vec::with_capacity(header.len());
+    for raw in header {
+        if exact.contains(raw.as_str()) {
+            bindings.push(Binding { raw: raw.clone(), target: raw.clone(), repair: None });
+            continue;
+        }
+        let in_other_letters = focus::COLUMNS
+            .iter()
+            .find(|column| column.name.eq_ignore_ascii_case(raw) && !taken.contains(column.name))
+            .map(|column| (column.name.to_owned(), Some(Repair::ColumnCase)));
+        let (wanted, repair) = in_other_letters.unwrap_or_else(|| custom(raw));
+        let mut target = wanted.clone();
+        let mut copy = 2;
+        while !taken.insert(target.clone()) {
+            target = format!("{wanted}_{copy}");
+            copy += 1;
+        }
+        bindings.push(Binding { raw: raw.clone(), target, repair });
+    }
+    bindings
+}
+
+fn custom(raw: &str) -> (String, Option<Repair>) {
+    if OWN_COLUMNS.contains(&raw) {
+        (format!("x_Imported{}", raw.trim_start_matches("x_")), Some(Repair::ColumnRenamed))
+    } else if raw.starts_with("x_") {
+        (raw.to_owned(), None)
+    } else {
+        (format!("x_{raw}"), Some(Repair::ColumnRenamed))
+    }
+}
+
+/// Refuses a file that is not a FOCUS export.
+///
+/// # Errors
+/// [`CollectError::NotFocus`] naming the columns it lacks.
+pub fn require(path: &Path, bindings: &[Binding]) -> Result<(), CollectError> {
+    let missing: Vec<_> =
+        NEEDED.iter().copied().filter(|name| !bindings.iter().any(|binding| binding.target == *name)).collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(CollectError::NotFocus { path: path.to_owned(), missing: missing.join(", ") })
+    }
+}
+
+/// The columns that charges of files with these headers have, but for those that ownership adds.
+pub fn of_charges<'a>(headers: impl IntoIterator<Item = &'a [String]>, keys: &BTreeSet<TagKey>) -> BTreeSet<String> {
+    let bound = headers.into_iter().flat_map(bind).map(|binding| binding.target);
+    let ours = [CHARGE_DATE, BILLING_PERIOD, "ServiceProviderName"].map(ToOwned::to_owned);
+    bound.chain(ours).chain(keys.iter().map(tag_column)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_finds_one_place() {
+        let header = ["billedcost", "Tags", "Id", "x_Id", "x_Team", "BilledCost", "ServiceName", "SERVICENAME"];
+        let bindings = bind(&header.map(ToOwned::to_owned));
+        let targets: Vec<_> = bindings.iter().map(|binding| binding.target.as_str()).collect();
+        let expected =
+            ["x_billedcost", "Tags", "x_Id", "x_Id_2", "x_ImportedTeam", "BilledCost", "ServiceName", "x_SERVICENAME"];
+        assert_eq!(targets, expected);
+    }
+
+    #[test]
+    fn names_in_other_letters_are_taken_when_nothing_bears_them() {
+        let bindings = bind(&["billedcost".to_owned()]);
+        assert_eq!(bindings[0].target, "BilledCost");
+        assert_eq!(bindings[0].repair, Some(Repair::ColumnCase));
+    }
+
+    #[test]
+    fn a_file_that_is_not_focus_is_told_what_it_lacks() {
+        let error = require(Path::new("a.csv"), &bind(&["BilledCost".to_owned()])).expect_err("not FOCUS").to_string();
+        assert!(error.contains("BillingCurrency, BillingPeriodStart, ChargePeriodStart"), "{error}");
+    }
+}

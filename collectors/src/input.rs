@@ -1,0 +1,145 @@
+//! Finds the files of a delivery and tells what they are from their first bytes, not their names.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::CollectError;
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated text.
+    Csv,
+    /// The same, gzipped.
+    CsvGz,
+    /// Parquet.
+    Parquet,
+}
+
+/// A file to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds.
+    pub format: Format,
+}
+
+/// Endings that make a file of a folder part of a delivery.
+const ENDINGS: &[&str] = &[".csv", ".csv.gz", ".parquet"];
+
+/// The files that the given files, folders and patterns name, in order of their paths, each once.
+///
+/// # Errors
+/// [`CollectError::NothingFound`] for one that names nothing.
+pub fn find(patterns: &[String]) -> Result<Vec<InputFile>, CollectError> {
+    let mut paths = Vec::new();
+    for pattern in patterns {
+        let before = paths.len();
+        let literal = Path::new(pattern);
+        if literal.exists() {
+            collect(literal, true, &mut paths)?;
+        } else {
+            let matches =
+                glob::glob(pattern).map_err(|source| CollectError::Pattern { pattern: pattern.clone(), source })?;
+            for path in matches.flatten() {
+                collect(&path, true, &mut paths)?;
+            }
+        }
+        if paths.len() == before {
+            return Err(CollectError::NothingFound { pattern: pattern.clone() });
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths.into_iter().map(InputFile::open).collect()
+}
+
+/// Adds a named file, or the bills below a folder; hidden files are not bills.
+fn collect(path: &Path, named: bool, paths: &mut Vec<PathBuf>) -> Result<(), CollectError> {
+    let fail = |source| CollectError::Read { path: path.to_owned(), line: 0, source };
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if path.is_dir() {
+        for entry in path.read_dir().map_err(fail)? {
+            let child = entry.map_err(fail)?.path();
+            if !child.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+                collect(&child, false, paths)?;
+            }
+        }
+    } else if named || ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+        paths.push(path.to_owned());
+    }
+    Ok(())
+}
+
+impl InputFile {
+    /// Looks at the first bytes of a file.
+    ///
+    /// # Errors
+    /// [`CollectError::Read`] when it cannot be opened.
+    pub fn open(path: PathBuf) -> Result<Self, CollectError> {
+        let mut magic = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(4).read_to_end(&mut magic));
+        match read {
+            Err(source) => Err(CollectError::Read { path, line: 0, source }),
+            Ok(_) => {
+                let format = match magic.as_slice() {
+                    b"PAR1" => Format::Parquet,
+                    [0x1f, 0x8b, ..] => Format::CsvGz,
+                    _ => Format::Csv,
+                };
+                Ok(Self { path, format })
+            }
+        }
+    }
+
+    /// Its name in messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path
+            .file_name()
+            .map_or_else(|| self.path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Its text, unpacked.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn text(&self) -> io::Result<Box<dyn Read + Send>> {
+        let file = BufReader::with_capacity(1 << 18, File::open(&self.path)?);
+        Ok(match self.format {
+            Format::CsvGz => Box::new(MultiGzDecoder::new(file)),
+            Format::Csv | Format::Parquet => Box::new(file),
+        })
+    }
+
+    /// The hash of its bytes.
+    ///
+    /// # Errors
+    /// [`CollectError::Read`] when it cannot be read to its end.
+    pub fn sha256(&self) -> Result<String, CollectError> {
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 18];
+        let mut hash_all = || -> io::Result<()> {
+            let mut file = File::open(&self.path)?;
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok(()),
+                    count => hash.update(&buffer[..count]),
+                }
+            }
+        };
+        hash_all().map_err(|source| CollectError::Read { path: self.path.clone(), line: 0, source })?;
+        Ok(hex(&hash.finalize()))
+    }
+}
+
+/// Bytes as lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,110 @@
+//! Exact decimals as columns: `Decimal(38, 18)`, moved in and out as whole units of 10⁻¹⁸.
+//!
+//! Nothing here casts a float. A double becomes a decimal through its shortest text, which is the number the provider
+//! wrote (P2).
+
+use outlay_model::Money;
+use outlay_model::money::{MoneyError, ReadMoney, SCALE};
+use polars::prelude::{
+    AnyValue, Column, DataType, Int128Chunked, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series,
+};
+
+/// The type every cost, price and quantity is stored in.
+#[must_use]
+pub fn data_type() -> DataType {
+    DataType::Decimal(38, SCALE as usize)
+}
+
+/// A decimal column from amounts.
+pub fn column(name: &str, amounts: impl IntoIterator<Item = Option<Money>>) -> Column {
+    let units = amounts.into_iter().map(|amount| amount.map(Money::units));
+    Int128Chunked::from_iter_options(PlSmallStr::from_str(name), units)
+        .into_decimal_unchecked(38, SCALE as usize)
+        .into_series()
+        .into()
+}
+
+/// The amounts of a decimal column of our own type.
+///
+/// # Errors
+/// When the column is not a decimal.
+pub fn amounts(series: &Series) -> PolarsResult<Vec<Option<Money>>> {
+    let decimals = series.decimal()?;
+    debug_assert_eq!(decimals.scale(), SCALE as usize);
+    Ok(decimals.physical().iter().map(|units| units.and_then(Money::from_units)).collect())
+}
+
+/// Reads a double as the shortest decimal that names it.
+///
+/// # Errors
+/// [`MoneyError`] for infinities, NaN and numbers that do not fit.
+pub fn read_double(double: f64) -> Result<ReadMoney, MoneyError> {
+    // `{:e}` prints the shortest digits that read back to the same double.
+    Money::read(&format!("{double:e}"))
+}
+
+/// Reads a decimal of any scale, as Parquet may hold it.
+///
+/// # Errors
+/// [`MoneyError::OutOfRange`] when it does not fit.
+pub fn read_scaled(units: i128, scale: usize) -> Result<ReadMoney, MoneyError> {
+    let widen = (SCALE as usize).checked_sub(scale).and_then(|shift| 10_i128.checked_pow(u32::try_from(shift).ok()?));
+    match widen {
+        Some(factor) => units
+            .checked_mul(factor)
+            .and_then(Money::from_units)
+            .map(|money| ReadMoney { money, rounding: None })
+            .ok_or(MoneyError::OutOfRange),
+        None => Money::read(&format!("{units}e-{scale}")),
+    }
+}
+
+/// The text of any scalar cell, as a bill might have written it; `None` for null and for nested values.
+#[must_use]
+pub fn cell_text(cell: &AnyValue<'_>) -> Option<String> {
+    match cell {
+        AnyValue::Null | AnyValue::List(_) | AnyValue::Struct(..) | AnyValue::StructOwned(_) => None,
+        AnyValue::String(text) => Some((*text).to_owned()),
+        AnyValue::StringOwned(text) => Some(text.to_string()),
+        AnyValue::Float64(double) => Some(format!("{double:e}")),
+        AnyValue::Float32(float) => Some(format!("{float:e}")),
+        AnyValue::Decimal(units, _, scale) => Some(format!("{units}e-{scale}")),
+        AnyValue::Boolean(flag) => Some(flag.to_string()),
+        AnyValue::Date(_) | AnyValue::Datetime(..) | AnyValue::DatetimeOwned(..) => {
+            Some(cell.cast(&DataType::String)).map(|text| text.get_str().unwrap_or_default().to_owned())
+        }
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_become_the_number_that_was_written() {
+        let read = |double| read_double(double).map(|read| read.money.to_string());
+        assert_eq!(read(0.1), Ok("0.1".into()));
+        assert_eq!(read(0.0049), Ok("0.0049".into()));
+        assert_eq!(read(-1.0e-7), Ok("-0.0000001".into()));
+        assert_eq!(read(123456789.123), Ok("123456789.123".into()));
+        assert_eq!(read(f64::NAN), Err(MoneyError::Unreadable));
+        assert_eq!(read(f64::INFINITY), Err(MoneyError::Unreadable));
+        assert_eq!(read(1e300), Err(MoneyError::OutOfRange));
+    }
+
+    #[test]
+    fn decimals_of_other_scales_keep_every_digit() {
+        assert_eq!(read_scaled(12_345, 2).map(|read| read.money.to_string()), Ok("123.45".into()));
+        assert_eq!(read_scaled(5, 20).map(|read| read.money.to_string()), Ok("0".into()));
+        assert!(read_scaled(i128::MAX, 0).is_err());
+    }
+
+    #[test]
+    fn columns_give_back_what_was_put_in() {
+        let amounts = [Some("1.5".parse().expect("money")), None, Some(Money::ZERO)];
+        let column = column("BilledCost", amounts);
+        assert_eq!(column.dtype(), &data_type());
+        assert_eq!(super::amounts(column.as_materialized_series()).expect("decimal"), amounts);
+    }
+}

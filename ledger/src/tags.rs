@@ -1,0 +1,188 @@
+//! Reads the `Tags` of charges: which keys there are, by canonical spelling, and what their values say.
+//!
+//! Bills repeat the same tags on thousands of lines, so each distinct text is read once and remembered (bounded).
+//! Person-identifying keys and values are left out (P10) and the text is rewritten without them; otherwise the
+//! provider's text survives as it came.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use outlay_model::tags::TagSettings;
+use serde_json::{Map, Value};
+
+/// Tag keys that identify a person, whatever their value.
+const PERSON_KEYS: &[&str] = &["aws:createdBy", "createdBy", "created-by", "user_id", "api_key_id"];
+/// Distinct tag texts remembered; then the memory starts afresh.
+const REMEMBERED: usize = 100_000;
+
+/// What one text of tags says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadTags {
+    /// Canonical key and value, one per key.
+    pub pairs: Vec<(String, String)>,
+    /// The text without persons, when it had to be rewritten.
+    pub rewritten: Option<String>,
+    /// Keys that were met in two spellings.
+    pub clashes: u64,
+    /// Values that were themselves objects or lists.
+    pub nested: u64,
+    /// Persons left out.
+    pub persons: u64,
+    /// Not a JSON object.
+    pub unreadable: bool,
+}
+
+/// What never leaves a bill unless it is asked for (P10).
+#[derive(Debug, Clone, Default)]
+pub struct Privacy {
+    /// Keys and columns kept although they look like a person.
+    pub keep: Vec<String>,
+}
+
+impl Privacy {
+    /// Whether a key and value say who somebody is.
+    #[must_use]
+    pub fn hides(&self, key: &str, value: &str) -> bool {
+        (PERSON_KEYS.contains(&key) || is_email(value)) && !self.keep.iter().any(|kept| kept == key)
+    }
+}
+
+/// Whether a text is an e-mail address: one `@`, something before it, a dotted name after it, no blanks.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.trim().split_once('@') else { return false };
+    let clean =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || matches!(c, '@' | '/' | ':'));
+    clean(local) && clean(domain) && domain.trim_matches('.').contains('.')
+}
+
+/// Reads tags and remembers what it read.
+#[derive(Debug)]
+pub struct TagReader {
+    settings: TagSettings,
+    privacy: Privacy,
+    known: HashMap<String, Arc<ReadTags>>,
+}
+
+impl TagReader {
+    /// A reader with these settings.
+    #[must_use]
+    pub fn new(settings: TagSettings, privacy: Privacy) -> Self {
+        Self { settings, privacy, known: HashMap::new() }
+    }
+
+    /// What this text says.
+    pub fn read(&mut self, text: &str) -> Arc<ReadTags> {
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        match self.known.entry(text.to_owned()) {
+            Entry::Occupied(entry) => Arc::clone(entry.get()),
+            Entry::Vacant(entry) => Arc::clone(entry.insert(Arc::new(read(text, &self.settings, &self.privacy)))),
+        }
+    }
+}
+
+fn read(text: &str, settings: &TagSettings, privacy: &Privacy) -> ReadTags {
+    let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else {
+        return ReadTags { unreadable: true, ..ReadTags::default() };
+    };
+    let mut tags = ReadTags::default();
+    let mut best: Map<String, Value> = Map::new();
+    let mut ranks: HashMap<String, usize> = HashMap::new();
+    let mut kept = Map::new();
+    for (spelling, value) in object {
+        let said = match &value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            Value::Array(_) | Value::Object(_) => {
+                tags.nested += 1;
+                Some(value.to_string())
+            }
+            other => Some(other.to_string()),
+        };
+        if said.as_ref().is_some_and(|said| privacy.hides(&spelling, said)) {
+            tags.persons += 1;
+            continue;
+        }
+        if let Some(said) = said {
+            let (key, rank) = settings.canonical(&spelling);
+            let before = ranks.get(key).copied();
+            tags.clashes += u64::from(before.is_some());
+            if before.is_none_or(|before| rank < before) {
+                ranks.insert(key.to_owned(), rank);
+                best.insert(key.to_owned(), Value::String(said));
+            }
+        }
+        kept.insert(spelling, value);
+    }
+    if tags.persons > 0 {
+        tags.rewritten = Some(Value::Object(kept).to_string());
+    }
+    tags.pairs = best
+        .into_iter()
+        .map(|(key, value)| match value {
+            Value::String(text) => (key, text),
+            other => (key, other.to_string()),
+        })
+        .collect();
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader() -> TagReader {
+        let aliases = [("team".to_owned(), vec!["Team".to_owned(), "owner-team".to_owned()])].into();
+        TagReader::new(TagSettings { aliases, daily: None }, Privacy::default())
+    }
+
+    #[track_caller]
+    fn check(text: &str, pairs: &[(&str, &str)]) -> Arc<ReadTags> {
+        let read = reader().read(text);
+        let expected: Vec<_> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        assert_eq!(read.pairs, expected, "{text}");
+        read
+    }
+
+    #[test]
+    fn reads_flat_objects() {
+        check(
+            r#"{"env":"prod"," org":"x","empty":"","flag":true,"n":1.50,"gone":null}"#,
+            &[("env", "prod"), (" org", "x"), ("empty", ""), ("flag", "true"), ("n", "1.50")],
+        );
+    }
+
+    #[test]
+    fn the_first_spelling_by_preference_wins() {
+        let read = check(r#"{"owner-team":"c","Team":"b"}"#, &[("team", "b")]);
+        assert_eq!(read.clashes, 1);
+        check(r#"{"Team":"b","team":"a"}"#, &[("team", "a")]);
+    }
+
+    #[test]
+    fn nested_values_are_kept_as_json() {
+        assert_eq!(check(r#"{"a":{"b":1}}"#, &[("a", r#"{"b":1}"#)]).nested, 1);
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_said_to_be_unreadable() {
+        for text in ["", "x", "[]", "1", r#"{"a":"#, r#""k": "v""#] {
+            assert!(check(text, &[]).unreadable);
+        }
+    }
+
+    #[test]
+    fn persons_stay_out() {
+        let read = check(
+            r#"{"aws:createdBy":"x","owner":"ann@example.com","env":"dev","repo":"git@host:a/b"}"#,
+            &[("env", "dev"), ("repo", "git@host:a/b")],
+        );
+        assert_eq!(read.persons, 2);
+        assert_eq!(read.rewritten.as_deref(), Some(r#"{"env":"dev","repo":"git@host:a/b"}"#));
+        let privacy = Privacy { keep: vec!["owner".into()] };
+        let kept = TagReader::new(TagSettings::default(), privacy).read(r#"{"owner":"ann@example.com"}"#);
+        assert_eq!(kept.pairs.len(), 1);
+    }
+}
