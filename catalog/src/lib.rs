@@ -1,1 +1,81 @@
-//! catalog
+//! Everything in SQL: which parts are live, how they got there, and which files may be deleted.
+//!
+//! The catalog is what makes the store true: *a row is visible if and only if its part is live here* (P3). A bill is
+//! restated by one transaction, [`Catalog::commit`], which retires the old part, makes the new one live and raises the
+//! one `generation`; a reader takes a [`Snapshot`] and sees the old bill or the new one, never half.
+//!
+//! Invariants:
+//! - At most one part of a delivery is live; a commit names the part it replaces and fails when another one is.
+//! - A file has a row here from before its first byte until after its deletion, under exactly one part. What may be
+//!   deleted is decided here in a transaction that makes it impossible to commit it any more; nothing live is ever named.
+//! - Money is canonical text and is added up in Rust only (P2).
+//! - Every writing transaction takes the write lock with its first statement, so none fails half-way for a lock.
+//! - No clock: whoever calls says what time it is.
+//!
+//! The SQL is what SQLite and PostgreSQL both take; `sql.rs` says how values are written in it. Only SQLite is switched
+//! on so far.
+
+mod commit;
+mod days;
+mod error;
+mod intents;
+mod open;
+mod parts;
+mod rejects;
+mod runs;
+mod sql;
+mod sweep;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use sqlx::{Any, AnyPool, Transaction};
+
+pub use commit::{Commit, Retire};
+pub use days::{Change, DayFigures};
+pub use error::{CatalogError, NotConserved, Overlap};
+pub use intents::Intent;
+pub use parts::Snapshot;
+pub use rejects::{RejectCount, Rejects};
+pub use runs::{Refusal, RefusedFigure, Run, SourceSummary};
+pub use sweep::Doomed;
+
+use error::During as _;
+
+/// The catalog. Cheap to clone; all clones share one pool and one cached snapshot.
+#[derive(Clone)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: AnyPool,
+    /// The address without anything secret.
+    url: String,
+    /// What begins a writing transaction in this database.
+    begin: &'static str,
+    /// The newest snapshot anybody has read. Held only to swap the pointer.
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
+}
+
+impl Catalog {
+    /// Waits for running statements and lets the database go. Calls on other clones fail from here on.
+    pub async fn close(&self) {
+        self.inner.pool.close().await;
+    }
+
+    fn pool(&self) -> &AnyPool {
+        &self.inner.pool
+    }
+
+    /// Begins a transaction that holds the write lock already.
+    async fn begin(&self) -> Result<Transaction<'static, Any>, CatalogError> {
+        self.pool().begin_with(self.inner.begin).await.during("begin a transaction")
+    }
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog").field("url", &self.inner.url).finish_non_exhaustive()
+    }
+}

@@ -1,1 +1,71 @@
-//! insights
+//! The answers.
+//!
+//! Every function takes a [`Scope`](outlay_model::report::Scope): what a caller may see is decided before anything is
+//! read, never after. Sums come exact from the store; conversion, folding and ordering happen here, once, so that the
+//! API, the pages and the command line cannot disagree.
+
+mod convert;
+mod coverage;
+pub mod error;
+mod plan;
+mod reconciliation;
+mod spend;
+mod values;
+
+use std::sync::Arc;
+
+use outlay_catalog::Catalog;
+pub use outlay_catalog::{Refusal, RefusedFigure, Run};
+use outlay_model::rates::RateTable;
+use outlay_model::report::Scope;
+use outlay_model::{Currency, SourceName};
+use outlay_store::Store;
+
+pub use error::InsightError;
+pub use values::{DimensionInfo, DimensionValue, ValuesQuery};
+
+/// Answers questions about stored charges.
+#[derive(Clone)]
+pub struct Insights {
+    catalog: Catalog,
+    store: Arc<Store>,
+    rates: Arc<RateTable>,
+    reporting: Currency,
+}
+
+impl Insights {
+    /// Answers from this catalog and store, converting by these rates.
+    #[must_use]
+    pub const fn new(catalog: Catalog, store: Arc<Store>, rates: Arc<RateTable>, reporting: Currency) -> Self {
+        Self { catalog, store, rates, reporting }
+    }
+
+    /// The currency of answers that name none.
+    #[must_use]
+    pub const fn reporting_currency(&self) -> Currency {
+        self.reporting
+    }
+
+    /// The exchange rates.
+    #[must_use]
+    pub fn rates(&self) -> &RateTable {
+        &self.rates
+    }
+
+    /// The catalog's generation: it rises with everything that can change an answer.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read: the service is not ready.
+    pub async fn generation(&self) -> Result<u64, InsightError> {
+        Ok(self.catalog.generation().await?)
+    }
+
+    /// The latest runs, newest first.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read, or the caller may not see sources.
+    pub async fn runs(&self, source: Option<&SourceName>, limit: u32, scope: &Scope) -> Result<Vec<Run>, InsightError> {
+        error::company_only(scope)?;
+        Ok(self.catalog.runs(source, limit).await?)
+    }
+}

@@ -1,1 +1,70 @@
-//! store
+//! The columnar store: immutable Parquet files below one folder.
+//!
+//! A file here means nothing by itself: a row is visible if and only if the catalog says its part is live. So writing
+//! never disturbs a reader, and removing waits until nobody can still be reading. The interface carries no Polars types,
+//! so that something other than local files can stand behind it.
+
+mod error;
+mod group;
+mod stage;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use outlay_ledger::tags::Privacy;
+use outlay_model::part::{Layer, PartFile};
+use outlay_model::tags::TagSettings;
+use outlay_model::{PartId, SourceName};
+use tokio::sync::Semaphore;
+
+pub use error::StoreError;
+pub use group::{Group, GroupQuery, Scan};
+pub use stage::{Stage, StageSpec, Staged};
+
+/// Queries that run at once; each uses every core already.
+const QUERIES: usize = 4;
+
+/// A store below a local folder.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    tags: TagSettings,
+    privacy: Privacy,
+    permits: Arc<Semaphore>,
+}
+
+impl Store {
+    /// Opens the store below `root`, creating the folder if it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be created.
+    pub fn open(root: &Path, tags: TagSettings, privacy: Privacy) -> Result<Self, StoreError> {
+        fs::create_dir_all(root).map_err(|source| StoreError::io(root, source))?;
+        let root = root.canonicalize().map_err(|source| StoreError::io(root, source))?;
+        Ok(Self { root, tags, privacy, permits: Arc::new(Semaphore::new(QUERIES)) })
+    }
+
+    /// The files a part will have. They are named in the catalog before the first byte is written.
+    #[must_use]
+    pub fn files_of(source: &SourceName, part: &PartId) -> Vec<PartFile> {
+        let file = |layer: Layer| PartFile { layer, path: format!("{}/{source}/{part}.parquet", layer.as_str()) };
+        vec![file(Layer::Charges), file(Layer::Daily)]
+    }
+
+    /// Removes a file of a part that no reader can need any more. One that is not there is fine.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be removed.
+    pub fn remove(&self, file: &PartFile) -> Result<(), StoreError> {
+        let path = self.path(&file.path);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io(&path, source)),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+}

@@ -1,0 +1,260 @@
+//! The one transaction that makes a part visible, and the one that takes it away (P3, P4).
+//!
+//! Both raise the generation with their first statement, which takes the lock that serialises them; everything they
+//! then look at cannot change under them. Any error on the way rolls all of it back.
+//!
+//! Repeating a commit whose answer got lost is safe: a part that is live already gives the generation it is live from.
+
+use std::collections::BTreeMap;
+
+use bigdecimal::BigDecimal;
+use chrono::{DateTime, Utc};
+use outlay_model::money::plain;
+use outlay_model::part::{Balance, BalanceKey, DaySum, Part, RunState};
+use outlay_model::query::Metric;
+use outlay_model::{DeliveryKey, PartId, SourceName};
+use sqlx::AnyConnection;
+
+use crate::days::{self, Cause, Days};
+use crate::error::During as _;
+use crate::sql::{self, Columns as _};
+use crate::{Catalog, CatalogError, NotConserved, Rejects, Run, intents, parts, rejects, runs};
+
+/// A staged part that is to become live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The part. Its files exist and are synced, and were intended.
+    pub part: Part,
+    /// The run that made it, finished and in state `committed`, of the same source, delivery and part.
+    pub run: Run,
+    /// Its reconciliation. Every difference is zero, and no metric of an invoice is there twice.
+    pub balances: Vec<Balance>,
+    /// What was not taken; as many as `run.rejected`.
+    pub rejects: Rejects,
+    /// What it says about each day; together all its rows.
+    pub days: Vec<DaySum>,
+    /// The live part of the delivery that all guards were checked against: the fence.
+    pub replaces: Option<PartId>,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// A delivery that the provider no longer lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retire {
+    /// Whose.
+    pub source: SourceName,
+    /// Which.
+    pub delivery: DeliveryKey,
+    /// Its live part: the fence.
+    pub expected: PartId,
+    /// The run that found it gone, finished and in state `committed`, of the same source and delivery.
+    pub run: Run,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+impl Catalog {
+    /// Makes a part live in place of the one it replaces, and gives the generation from which it is.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotConserved`], [`CatalogError::Superseded`], [`CatalogError::IntentExpired`],
+    /// [`CatalogError::Overlap`], [`CatalogError::Inconsistent`]: nothing has changed. [`CatalogError::Unavailable`]: it
+    /// may have happened; repeat the call as it is.
+    pub async fn commit(&self, commit: Commit) -> Result<u64, CatalogError> {
+        let days = check(&commit)?;
+        let Commit { part, run, balances, rejects, days: _, replaces, now } = &commit;
+        let mut tx = self.begin().await?;
+        let generation = raise_generation(&mut tx).await?;
+        let live = parts::live_id(&mut tx, &part.source, &part.delivery).await?;
+        match live {
+            // An earlier try went through, only its answer did not. Dropping the transaction takes the raise back.
+            Some((id, since)) if id == part.id => return Ok(since),
+            live => fence(&part.source, &part.delivery, replaces.as_ref(), live.map(|(id, _)| id))?,
+        }
+        intents::fulfil(&mut tx, &part.id, &part.files, *now).await?;
+        runs::write(&mut tx, run).await?;
+        let before = match replaces {
+            Some(old) => {
+                retire_part(&mut tx, old, run, generation, *now).await?;
+                days::read(&mut tx, old).await?
+            }
+            None => Days::new(),
+        };
+        insert_part(&mut tx, part, run, generation, *now).await?;
+        days::write(&mut tx, &part.id, &days).await?;
+        if let Some(overlap) = days::overlap(&mut tx, &part.source, &part.id).await? {
+            return Err(CatalogError::Overlap(Box::new(overlap)));
+        }
+        parts::write_balances(&mut tx, &part.id, balances).await?;
+        rejects::write(&mut tx, &run.id, rejects).await?;
+        let cause = Cause { generation, source: &part.source, delivery: &part.delivery, run: &run.id, at: *now };
+        days::write_changes(&mut tx, &cause, &days::differences(&before, &days)).await?;
+        tx.commit().await.during("commit the part")?;
+        Ok(generation)
+    }
+
+    /// Takes a delivery out without putting anything in its place, and gives the generation from which it is gone.
+    ///
+    /// # Errors
+    /// As [`Catalog::commit`].
+    pub async fn retire(&self, retire: Retire) -> Result<u64, CatalogError> {
+        let Retire { source, delivery, expected, run, now } = &retire;
+        check_run(run, source, delivery)?;
+        let mut tx = self.begin().await?;
+        let generation = raise_generation(&mut tx).await?;
+        let live = parts::live_id(&mut tx, source, delivery).await?;
+        if live.is_none() {
+            // The same again: an earlier try went through, only its answer did not.
+            if let Some(since) = retired_by(&mut tx, expected, run).await? {
+                return Ok(since);
+            }
+        }
+        fence(source, delivery, Some(expected), live.map(|(id, _)| id))?;
+        runs::write(&mut tx, run).await?;
+        retire_part(&mut tx, expected, run, generation, *now).await?;
+        let before = days::read(&mut tx, expected).await?;
+        let cause = Cause { generation, source, delivery, run: &run.id, at: *now };
+        days::write_changes(&mut tx, &cause, &days::differences(&before, &Days::new())).await?;
+        tx.commit().await.during("retire the part")?;
+        Ok(generation)
+    }
+}
+
+/// Everything that can be checked without looking at the database.
+fn check(commit: &Commit) -> Result<Days, CatalogError> {
+    let Commit { part, run, balances, rejects, days, .. } = commit;
+    check_run(run, &part.source, &part.delivery)?;
+    let wrong = |what: String| Err(CatalogError::Inconsistent(format!("part {}: {what}", part.id)));
+    if run.part.as_ref() != Some(&part.id) {
+        return wrong(format!("run {} does not say it made it", run.id));
+    }
+    if (run.rejected, run.unpriced) != (rejects.rows(), rejects.unpriced()) {
+        let Run { rejected, unpriced, .. } = run;
+        let (rows, without) = (rejects.rows(), rejects.unpriced());
+        return wrong(format!(
+            "its run counts {rejected} rejects, {unpriced} of them unpriced, but {rows} and {without} were given"
+        ));
+    }
+    let mut seen: Vec<(&BalanceKey, Metric)> = balances.iter().map(|balance| (&balance.key, balance.metric)).collect();
+    seen.sort();
+    if let Some(twice) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
+        return wrong(format!("its {} of {:?} is balanced twice", twice[0].1, twice[0].0));
+    }
+    let days = days::checked(&part.id, part.rows, days)?;
+    check_conserved(&part.id, balances, &days)?;
+    Ok(days)
+}
+
+fn check_run(run: &Run, source: &SourceName, delivery: &DeliveryKey) -> Result<(), CatalogError> {
+    let fits = run.source == *source && run.delivery.as_ref() == Some(delivery);
+    if fits && run.state == RunState::Committed && run.finished_at.is_some() {
+        Ok(())
+    } else {
+        let Run { id, source: whose, state, .. } = run;
+        Err(CatalogError::Inconsistent(format!(
+            "run {id} of {whose} is {} and cannot commit {source} {delivery}",
+            state.as_str()
+        )))
+    }
+}
+
+/// P1: nothing between the source's cells and the stored rows, and nothing between those and the sums by day.
+fn check_conserved(part: &PartId, balances: &[Balance], days: &Days) -> Result<(), CatalogError> {
+    let fail = |metric, key: BalanceKey, between, difference: &BigDecimal| {
+        let difference = plain(difference);
+        let error = NotConserved { part: part.clone(), metric, key, between, difference };
+        Err(CatalogError::NotConserved(Box::new(error)))
+    };
+    // What the store holds less what the days add up to, for each currency of the metrics that days know.
+    let mut left: BTreeMap<(String, Metric), BigDecimal> = BTreeMap::new();
+    for balance in balances {
+        let difference = balance.difference();
+        if difference != 0 {
+            return fail(balance.metric, balance.key.clone(), "source and store", &difference);
+        }
+        if matches!(balance.metric, Metric::Billed | Metric::Effective) {
+            *left.entry((balance.key.currency.clone(), balance.metric)).or_default() += &balance.stored;
+        }
+    }
+    for (currency, metric, money) in days::money(days) {
+        // A part without a balance for a metric makes no claim about it.
+        if let Some(left) = left.get_mut(&(currency.as_str().to_owned(), metric)) {
+            *left -= money.to_exact();
+        }
+    }
+    match left.into_iter().find(|(_, left)| *left != 0) {
+        Some(((currency, metric), left)) => {
+            let key = BalanceKey { billing_period: None, invoice: None, currency };
+            fail(metric, key, "store and days", &left)
+        }
+        None => Ok(()),
+    }
+}
+
+/// The first statement of every transaction that changes an answer: it takes the lock that serialises them.
+async fn raise_generation(conn: &mut AnyConnection) -> Result<u64, CatalogError> {
+    let query = sqlx::query("UPDATE head SET generation = generation + 1 WHERE id = 1 RETURNING generation");
+    query.fetch_one(conn).await.during("raise the generation")?.count("generation")
+}
+
+fn fence(
+    source: &SourceName,
+    delivery: &DeliveryKey,
+    expected: Option<&PartId>,
+    found: Option<PartId>,
+) -> Result<(), CatalogError> {
+    if found.as_ref() == expected {
+        return Ok(());
+    }
+    let (source_name, delivery, expected) = (source.clone(), delivery.clone(), expected.cloned());
+    Err(CatalogError::Superseded { source_name, delivery, expected, found })
+}
+
+async fn insert_part(
+    conn: &mut AnyConnection,
+    part: &Part,
+    run: &Run,
+    generation: u64,
+    now: DateTime<Utc>,
+) -> Result<(), CatalogError> {
+    let query = sqlx::query(
+        "INSERT INTO parts (id, source, delivery, state, fingerprint, row_count, run, live_at, live_from_generation, \
+         body) VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9)",
+    );
+    let query = query
+        .bind(part.id.as_str())
+        .bind(part.source.as_str())
+        .bind(part.delivery.as_str())
+        .bind(part.fingerprint.as_str())
+        .bind(sql::number(part.rows))
+        .bind(run.id.as_str())
+        .bind(sql::time(now))
+        .bind(sql::number(generation))
+        .bind(sql::json("a part", part)?);
+    query.execute(conn).await.during("make the part live")?;
+    Ok(())
+}
+
+async fn retire_part(
+    conn: &mut AnyConnection,
+    part: &PartId,
+    run: &Run,
+    generation: u64,
+    now: DateTime<Utc>,
+) -> Result<(), CatalogError> {
+    let query = sqlx::query(
+        "UPDATE parts SET state = 'retired', retired_by = $1, retired_at = $2, retired_generation = $3 \
+         WHERE id = $4 AND state = 'live'",
+    );
+    let query = query.bind(run.id.as_str()).bind(sql::time(now)).bind(sql::number(generation)).bind(part.as_str());
+    query.execute(conn).await.during("retire the old part")?;
+    Ok(())
+}
+
+/// The generation at which this very run retired the part, if it did.
+async fn retired_by(conn: &mut AnyConnection, part: &PartId, run: &Run) -> Result<Option<u64>, CatalogError> {
+    let query = sqlx::query("SELECT retired_generation FROM parts WHERE id = $1 AND retired_by = $2");
+    let row = query.bind(part.as_str()).bind(run.id.as_str()).fetch_optional(conn).await;
+    row.during("read the retired part")?.map(|row| row.count("retired_generation")).transpose()
+}

@@ -1,0 +1,201 @@
+//! What can go wrong between a caller and the catalog.
+//!
+//! A variant exists where a caller does something else about it. Addresses of databases appear here only redacted.
+
+use std::error::Error;
+use std::fmt;
+
+use chrono::NaiveDate;
+use outlay_model::part::BalanceKey;
+use outlay_model::query::Metric;
+use outlay_model::{DeliveryKey, PartId, SourceName};
+
+/// Any error as a source.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The catalog did not do what it was asked; unless said otherwise nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The address is not one of a catalog: a configuration mistake.
+    #[error("catalog url {url}: {why}; give a file such as sqlite://./outlay-data/catalog.db")]
+    BadUrl {
+        /// The address, redacted.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A newer Outlay has been here.
+    #[error(
+        "catalog {url} was migrated to version {found} by a newer outlay, this one knows {known}: use that version, \
+         or restore the catalog from a backup"
+    )]
+    Newer {
+        /// The address, redacted.
+        url: String,
+        /// The newest migration found.
+        found: i64,
+        /// The newest migration known.
+        known: i64,
+    },
+    /// The fence: somebody else replaced the delivery meanwhile. Look at what is live now and decide again.
+    #[error(
+        "{source_name} {delivery}: {} was to be replaced, but {} is live by now; run the source again",
+        part_or_nothing(expected),
+        part_or_nothing(found)
+    )]
+    Superseded {
+        /// Whose delivery.
+        source_name: SourceName,
+        /// Which.
+        delivery: DeliveryKey,
+        /// The part the caller built upon.
+        expected: Option<PartId>,
+        /// The part that is live.
+        found: Option<PartId>,
+    },
+    /// The part's files may be deleted already. Give the part up, remove what was written, stage anew.
+    #[error(
+        "the intent of part {part} has expired or was given up, so its files may be deleted already; run the source again"
+    )]
+    IntentExpired {
+        /// Which part.
+        part: PartId,
+    },
+    /// Two sources state the same days of the same billing account (P4).
+    #[error("{0}")]
+    Overlap(Box<Overlap>),
+    /// Money is unaccounted for (P1); a bug in whoever made the part.
+    #[error("{0}")]
+    NotConserved(Box<NotConserved>),
+    /// The parts of that generation are gone, or there was none yet (a paging cursor that has expired).
+    #[error("generation {asked} can no longer be read, the catalog is at {current}; start again without the cursor")]
+    GenerationGone {
+        /// The generation asked for.
+        asked: u64,
+        /// The generation there is.
+        current: u64,
+    },
+    /// What was handed in contradicts itself or the catalog; a bug in the caller.
+    #[error("{0}")]
+    Inconsistent(String),
+    /// A row cannot be understood; trying again does not help.
+    #[error("the catalog holds {what} that cannot be read; restore the catalog from a backup, or report this")]
+    Corrupt {
+        /// Which row or column.
+        what: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// The database cannot be reached, is busy, or failed. A commit may or may not have happened: repeat it as it is.
+    #[error("the catalog is not available: could not {what}; try again, and check the database and its disk")]
+    Unavailable {
+        /// What was tried.
+        what: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl CatalogError {
+    /// Whether the very same call may succeed later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::BadUrl { .. }
+            | Self::Newer { .. }
+            | Self::Superseded { .. }
+            | Self::IntentExpired { .. }
+            | Self::Overlap(_)
+            | Self::NotConserved(_)
+            | Self::GenerationGone { .. }
+            | Self::Inconsistent(_)
+            | Self::Corrupt { .. } => false,
+        }
+    }
+
+    pub(crate) fn corrupt(what: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self::Corrupt { what: what.into(), source: source.into() }
+    }
+}
+
+/// What two sources both state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlap {
+    /// The source that was to be committed.
+    pub source: SourceName,
+    /// The source that is live already.
+    pub other: SourceName,
+    /// The provider; `None` when neither states one.
+    pub provider: Option<String>,
+    /// The invoiced account; `None` when neither states one.
+    pub billing_account: Option<String>,
+    /// The first day both state.
+    pub first: NaiveDate,
+    /// The last day both state.
+    pub last: NaiveDate,
+    /// How many days both state.
+    pub days: u64,
+}
+
+impl fmt::Display for Overlap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, other, provider, billing_account, first, last, days } = self;
+        let provider = provider.as_deref().unwrap_or("(no provider)");
+        let account = billing_account.as_deref().unwrap_or("(none)");
+        let unit = if *days == 1 { "day" } else { "days" };
+        write!(
+            f,
+            "{source} and {other} both state {provider} billing account {account} on {days} {unit} from {first} to \
+             {last}, which would count it twice; take one of the two sources out"
+        )
+    }
+}
+
+/// Which sum does not add up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotConserved {
+    /// The part that was to be committed.
+    pub part: PartId,
+    /// Which cost.
+    pub metric: Metric,
+    /// Which invoice; for sums by day only the currency is set.
+    pub key: BalanceKey,
+    /// What was compared.
+    pub between: &'static str,
+    /// The difference, as canonical text.
+    pub difference: String,
+}
+
+impl fmt::Display for NotConserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { part, metric, key, between, difference } = self;
+        write!(f, "part {part}: {} of", metric.column())?;
+        if let Some(invoice) = &key.invoice {
+            write!(f, " invoice {invoice}")?;
+        }
+        if let Some(period) = key.billing_period {
+            write!(f, " billing period {period}")?;
+        }
+        let currency = if key.currency.is_empty() { "(no currency)" } else { &key.currency };
+        write!(f, " {currency} is off by {difference} between {between}; nothing was committed, report this")
+    }
+}
+
+fn part_or_nothing(part: &Option<PartId>) -> &str {
+    part.as_ref().map_or("no part", PartId::as_str)
+}
+
+/// Says what was being done when the database failed.
+pub(crate) trait During<T> {
+    /// `what` completes "could not …".
+    fn during(self, what: &str) -> Result<T, CatalogError>;
+}
+
+impl<T> During<T> for Result<T, sqlx::Error> {
+    fn during(self, what: &str) -> Result<T, CatalogError> {
+        self.map_err(|source| CatalogError::Unavailable { what: what.to_owned(), source: source.into() })
+    }
+}

@@ -1,0 +1,215 @@
+//! Parts, as readers see them: the live ones, and those that were live at an older generation.
+//!
+//! A snapshot is read by one statement, so it is one moment whatever the database calls its isolation, and is kept in
+//! memory by its generation: while nothing changes, a query costs one row.
+
+use std::sync::{Arc, PoisonError};
+
+use bigdecimal::BigDecimal;
+use outlay_model::money::plain;
+use outlay_model::part::{Balance, BalanceKey, Part};
+use outlay_model::{DeliveryKey, PartId, SourceName};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use crate::error::During as _;
+use crate::sql::{self, Cell, Columns as _};
+use crate::{Catalog, CatalogError};
+
+/// Everything that is visible at one generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The generation.
+    pub generation: u64,
+    /// Its live parts, by source and delivery.
+    pub parts: Vec<Part>,
+}
+
+impl Catalog {
+    /// How many changes there have been that can change an answer.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn generation(&self) -> Result<u64, CatalogError> {
+        let query = sqlx::query("SELECT generation FROM head WHERE id = 1");
+        query.fetch_one(self.pool()).await.during("read the generation")?.count("generation")
+    }
+
+    /// The live parts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, CatalogError> {
+        let generation = self.generation().await?;
+        if let Some(cached) = self.cached(generation) {
+            return Ok(cached);
+        }
+        let query =
+            sqlx::query("SELECT h.generation, p.body FROM head h LEFT JOIN parts p ON p.state = 'live' WHERE h.id = 1");
+        let rows = query.fetch_all(self.pool()).await.during("read the live parts")?;
+        let snapshot = Arc::new(read_snapshot(&rows)?);
+        self.keep(&snapshot);
+        Ok(snapshot)
+    }
+
+    /// The parts that were live at an older generation, so that a reader of several pages sees one state.
+    ///
+    /// # Errors
+    /// [`CatalogError::GenerationGone`] when the sweeper was given one of those parts, or there was no such generation
+    /// yet.
+    pub async fn snapshot_at(&self, generation: u64) -> Result<Arc<Snapshot>, CatalogError> {
+        let current = self.generation().await?;
+        let gone = CatalogError::GenerationGone { asked: generation, current };
+        if generation > current {
+            return Err(gone);
+        }
+        if let Some(cached) = self.cached(generation) {
+            return Ok(cached);
+        }
+        let query = sqlx::query(
+            "SELECT state, body FROM parts \
+             WHERE live_from_generation <= $1 AND (retired_generation IS NULL OR retired_generation > $1)",
+        );
+        let rows = query.bind(sql::number(generation)).fetch_all(self.pool()).await.during("read older parts")?;
+        let mut parts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if matches!(row.text("state")?.as_str(), "doomed" | "swept") {
+                return Err(gone);
+            }
+            parts.push(row.json("body")?);
+        }
+        Ok(Arc::new(Snapshot { generation, parts: in_order(parts) }))
+    }
+
+    /// The live part of a delivery.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn live_part(&self, source: &SourceName, delivery: &DeliveryKey) -> Result<Option<Part>, CatalogError> {
+        let query = sqlx::query("SELECT body FROM parts WHERE source = $1 AND delivery = $2 AND state = 'live'");
+        let query = query.bind(source.as_str()).bind(delivery.as_str());
+        let row = query.fetch_optional(self.pool()).await.during("read the live part")?;
+        row.map(|row| row.json("body")).transpose()
+    }
+
+    /// The reconciliation of every live part, of one source or of all, by source and delivery (P1).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn balances(
+        &self,
+        source: Option<&SourceName>,
+    ) -> Result<Vec<(SourceName, DeliveryKey, Balance)>, CatalogError> {
+        let query = match source {
+            Some(source) => sqlx::query(
+                "SELECT p.source AS of_source, p.delivery, b.* FROM balances b JOIN parts p ON p.id = b.part \
+                 WHERE p.state = 'live' AND p.source = $1 ORDER BY b.position",
+            )
+            .bind(source.as_str()),
+            None => sqlx::query(
+                "SELECT p.source AS of_source, p.delivery, b.* FROM balances b JOIN parts p ON p.id = b.part \
+                 WHERE p.state = 'live' ORDER BY b.position",
+            ),
+        };
+        let rows = query.fetch_all(self.pool()).await.during("read the balances")?;
+        let read = |row: &AnyRow| {
+            let source = SourceName::new(row.text("of_source")?);
+            Ok((source, DeliveryKey::new(row.text("delivery")?), read_balance(row)?))
+        };
+        let mut balances: Vec<_> = rows.iter().map(read).collect::<Result<_, CatalogError>>()?;
+        // A stable sort: within a part they stay as they were written. Not in SQL, whose order of text depends on the
+        // database's collation.
+        balances.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        Ok(balances)
+    }
+
+    fn cached(&self, generation: u64) -> Option<Arc<Snapshot>> {
+        let cached = self.inner.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.as_ref().filter(|snapshot| snapshot.generation == generation).cloned()
+    }
+
+    /// A slow reader does not put an older snapshot in the place of a newer one.
+    fn keep(&self, snapshot: &Arc<Snapshot>) {
+        let mut cached = self.inner.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.as_ref().is_none_or(|old| old.generation < snapshot.generation) {
+            *cached = Some(Arc::clone(snapshot));
+        }
+    }
+}
+
+/// The live part of a delivery and the generation it is live from, within a transaction.
+pub(crate) async fn live_id(
+    conn: &mut AnyConnection,
+    source: &SourceName,
+    delivery: &DeliveryKey,
+) -> Result<Option<(PartId, u64)>, CatalogError> {
+    let query = sqlx::query(
+        "SELECT id, live_from_generation FROM parts WHERE source = $1 AND delivery = $2 AND state = 'live'",
+    );
+    let row = query.bind(source.as_str()).bind(delivery.as_str()).fetch_optional(conn).await;
+    let row = row.during("read the live part")?;
+    row.map(|row| Ok((PartId::new(row.text("id")?), row.count("live_from_generation")?))).transpose()
+}
+
+pub(crate) async fn write_balances(
+    conn: &mut AnyConnection,
+    part: &PartId,
+    balances: &[Balance],
+) -> Result<(), CatalogError> {
+    let columns = [
+        "part",
+        "position",
+        "billing_period",
+        "invoice",
+        "currency",
+        "metric",
+        "source",
+        "stored",
+        "rejected",
+        "rounding",
+    ];
+    let rows = (0_u64..).zip(balances).map(|(position, balance)| -> [Cell; 10] {
+        [
+            part.as_str().into(),
+            position.into(),
+            balance.key.billing_period.map(|day| day.to_string()).into(),
+            balance.key.invoice.clone().into(),
+            balance.key.currency.as_str().into(),
+            balance.metric.as_str().into(),
+            plain(&balance.source).into(),
+            plain(&balance.stored).into(),
+            plain(&balance.rejected).into(),
+            plain(&balance.rounding).into(),
+        ]
+    });
+    sql::insert_rows(conn, "balances", columns, rows.collect()).await
+}
+
+fn read_balance(row: &AnyRow) -> Result<Balance, CatalogError> {
+    let exact = |column| -> Result<BigDecimal, CatalogError> { row.exact(column) };
+    Ok(Balance {
+        key: BalanceKey {
+            billing_period: row.optional_parsed("billing_period")?,
+            invoice: row.optional_text("invoice")?,
+            currency: row.text("currency")?,
+        },
+        metric: row.parsed("metric")?,
+        source: exact("source")?,
+        stored: exact("stored")?,
+        rejected: exact("rejected")?,
+        rounding: exact("rounding")?,
+    })
+}
+
+/// One row per live part, or a single one without a part.
+fn read_snapshot(rows: &[AnyRow]) -> Result<Snapshot, CatalogError> {
+    let first = rows.first().ok_or_else(|| CatalogError::corrupt("a generation", "it is missing"))?;
+    let generation = first.count("generation")?;
+    let parts = rows.iter().filter_map(|row| row.optional_json("body").transpose()).collect::<Result<_, _>>()?;
+    Ok(Snapshot { generation, parts: in_order(parts) })
+}
+
+fn in_order(mut parts: Vec<Part>) -> Vec<Part> {
+    parts.sort_by(|a, b| (&a.source, &a.delivery).cmp(&(&b.source, &b.delivery)));
+    parts
+}

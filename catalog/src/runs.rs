@@ -1,0 +1,235 @@
+//! Runs: what was tried, and what came of it.
+//!
+//! A run that could not finish stays `running`; one that was refused keeps both figures, because the part it made is
+//! not live and nobody could see it otherwise (P3).
+
+use chrono::{DateTime, Utc};
+use outlay_model::part::{Repairs, RunState};
+use outlay_model::{DeliveryKey, PartId, RunId, SourceName};
+use serde::{Deserialize, Serialize};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use crate::error::During as _;
+use crate::sql::{self, Columns as _};
+use crate::{Catalog, CatalogError, Rejects, rejects};
+
+/// One run of a collector or importer over one delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Whose.
+    pub source: SourceName,
+    /// The kind of that source, such as `focus`.
+    pub kind: String,
+    /// What became of it.
+    pub state: RunState,
+    /// The delivery, once known.
+    pub delivery: Option<DeliveryKey>,
+    /// The part it made, once there is one.
+    pub part: Option<PartId>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Charges it read and kept.
+    pub rows: u64,
+    /// Lines it did not take.
+    pub rejected: u64,
+    /// How many of those have money that cannot be read.
+    pub unpriced: u64,
+    /// What it put right.
+    pub repairs: Repairs,
+    /// What to tell a person.
+    pub message: Option<String>,
+    /// Why a guard kept the part out.
+    pub refused: Option<Refusal>,
+}
+
+/// Why a guard kept a part out (P3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The reason, in a sentence.
+    pub reason: String,
+    /// What was compared.
+    pub figures: Vec<RefusedFigure>,
+}
+
+/// A figure of the live part, and of the refused one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedFigure {
+    /// What is counted.
+    pub name: String,
+    /// What the live part says.
+    pub before: String,
+    /// What the refused part says.
+    pub after: String,
+}
+
+/// A source that has run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSummary {
+    /// Its name.
+    pub name: SourceName,
+    /// Its kind at its last run.
+    pub kind: String,
+}
+
+impl Run {
+    /// A run that begins now and knows nothing yet.
+    #[must_use]
+    pub fn started(id: RunId, source: SourceName, kind: impl Into<String>, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            source,
+            kind: kind.into(),
+            state: RunState::Running,
+            delivery: None,
+            part: None,
+            started_at: now,
+            finished_at: None,
+            rows: 0,
+            rejected: 0,
+            unpriced: 0,
+            repairs: Repairs::new(),
+            message: None,
+            refused: None,
+        }
+    }
+}
+
+impl Catalog {
+    /// Records a run when it begins. Recording it again updates it.
+    ///
+    /// # Errors
+    /// [`CatalogError::Inconsistent`] when it is committed already.
+    pub async fn start_run(&self, run: &Run) -> Result<(), CatalogError> {
+        let mut tx = self.begin().await?;
+        write(&mut tx, run).await?;
+        tx.commit().await.during("record the run")
+    }
+
+    /// Records how a run ended that committed nothing, with what it rejected ([`Rejects::default`] when nothing was
+    /// read). A committed run is written by [`Catalog::commit`].
+    ///
+    /// # Errors
+    /// [`CatalogError::Inconsistent`] when it says it is committed, or is: then a commit whose answer got lost did
+    /// happen.
+    pub async fn finish_run(&self, run: &Run, rejects: &Rejects) -> Result<(), CatalogError> {
+        if run.state == RunState::Committed {
+            return Err(CatalogError::Inconsistent(format!(
+                "run {} says it is committed; only a commit does that",
+                run.id
+            )));
+        }
+        let mut tx = self.begin().await?;
+        write(&mut tx, run).await?;
+        rejects::write(&mut tx, &run.id, rejects).await?;
+        tx.commit().await.during("record the run")
+    }
+
+    /// A run.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn run(&self, id: &RunId) -> Result<Option<Run>, CatalogError> {
+        let query = sqlx::query("SELECT * FROM runs WHERE id = $1").bind(id.as_str());
+        let row = query.fetch_optional(self.pool()).await.during("read the run")?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The latest runs, of one source or of all, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn runs(&self, source: Option<&SourceName>, limit: u32) -> Result<Vec<Run>, CatalogError> {
+        let query = match source {
+            Some(source) => {
+                sqlx::query("SELECT * FROM runs WHERE source = $1 ORDER BY started_at DESC, id DESC LIMIT $2")
+                    .bind(source.as_str())
+            }
+            None => sqlx::query("SELECT * FROM runs ORDER BY started_at DESC, id DESC LIMIT $1"),
+        };
+        let rows = query.bind(i64::from(limit)).fetch_all(self.pool()).await.during("list the runs")?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Every source that has ever run, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sources(&self) -> Result<Vec<SourceSummary>, CatalogError> {
+        let query = sqlx::query("SELECT source, kind, MAX(started_at) AS latest FROM runs GROUP BY source, kind");
+        let rows = query.fetch_all(self.pool()).await.during("list the sources")?;
+        let mut kinds = Vec::with_capacity(rows.len());
+        for row in &rows {
+            kinds.push((SourceName::new(row.text("source")?), row.text("latest")?, row.text("kind")?));
+        }
+        kinds.sort();
+        let mut sources: Vec<SourceSummary> = Vec::new();
+        for (name, _, kind) in kinds {
+            match sources.last_mut() {
+                // Sorted by time within a name: the later kind takes the earlier one's place.
+                Some(last) if last.name == name => last.kind = kind,
+                _ => sources.push(SourceSummary { name, kind }),
+            }
+        }
+        Ok(sources)
+    }
+}
+
+/// Writes a run, new or known. A committed one is never overwritten: its part is live because of it.
+pub(crate) async fn write(conn: &mut AnyConnection, run: &Run) -> Result<(), CatalogError> {
+    let refused = run.refused.as_ref().map(|refused| sql::json("a refusal", refused)).transpose()?;
+    let query = sqlx::query(
+        "INSERT INTO runs (id, source, kind, state, delivery, part, started_at, finished_at, row_count, rejected, \
+         unpriced, repairs, message, refused) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, delivery = excluded.delivery, part = excluded.part, \
+         finished_at = excluded.finished_at, row_count = excluded.row_count, rejected = excluded.rejected, \
+         unpriced = excluded.unpriced, repairs = excluded.repairs, message = excluded.message, \
+         refused = excluded.refused \
+         WHERE runs.state <> 'committed' AND runs.source = excluded.source",
+    );
+    let query = query
+        .bind(run.id.as_str())
+        .bind(run.source.as_str())
+        .bind(run.kind.as_str())
+        .bind(run.state.as_str())
+        .bind(run.delivery.as_ref().map(DeliveryKey::as_str))
+        .bind(run.part.as_ref().map(PartId::as_str))
+        .bind(sql::time(run.started_at))
+        .bind(run.finished_at.map(sql::time))
+        .bind(sql::number(run.rows))
+        .bind(sql::number(run.rejected))
+        .bind(sql::number(run.unpriced))
+        .bind(sql::json("repairs", &run.repairs)?)
+        .bind(run.message.as_deref())
+        .bind(refused);
+    let written = query.execute(conn).await.during("record the run")?.rows_affected();
+    if written == 1 {
+        Ok(())
+    } else {
+        Err(CatalogError::Inconsistent(format!("run {} is committed already, or another source's", run.id)))
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Run, CatalogError> {
+    Ok(Run {
+        id: RunId::new(row.text("id")?),
+        source: SourceName::new(row.text("source")?),
+        kind: row.text("kind")?,
+        state: row.word("state")?,
+        delivery: row.optional_text("delivery")?.map(DeliveryKey::new),
+        part: row.optional_text("part")?.map(PartId::new),
+        started_at: row.parsed("started_at")?,
+        finished_at: row.optional_parsed("finished_at")?,
+        rows: row.count("row_count")?,
+        rejected: row.count("rejected")?,
+        unpriced: row.count("unpriced")?,
+        repairs: row.json("repairs")?,
+        message: row.optional_text("message")?,
+        refused: row.optional_json("refused")?,
+    })
+}

@@ -1,0 +1,121 @@
+//! Runs, rejects and sources are remembered, also across restarts.
+
+use outlay_catalog::{CatalogError, Refusal, RefusedFigure, Rejects, Run, SourceSummary};
+use outlay_model::RunId;
+use outlay_model::part::{RejectReason, RunState};
+
+use crate::bill::{Bill, at, reject, source};
+use crate::place::Place;
+
+crate::stories![
+    runs_are_listed_newest_first,
+    a_refused_run_keeps_both_figures,
+    a_committed_run_stays_committed,
+    rejects_are_capped_but_counted,
+    reopening_keeps_everything,
+];
+
+async fn runs_are_listed_newest_first(place: &Place) {
+    let catalog = &place.catalog;
+    let run = |id: &str, of: &str, kind: &str, minute| Run::started(RunId::new(id), source(of), kind, at(minute));
+    let runs = [
+        run("r1", "aws", "focus", 1),
+        run("r2", "gcp", "focus", 3),
+        run("r3", "aws", "aws_cur", 2),
+        run("r4", "aws", "aws_cur", 2),
+    ];
+    for run in &runs {
+        catalog.start_run(run).await.expect("starts");
+    }
+    let ids = |runs: Vec<Run>| runs.into_iter().map(|run| run.id.as_str().to_owned()).collect::<Vec<_>>();
+    assert_eq!(ids(catalog.runs(None, 10).await.expect("reads")), ["r2", "r4", "r3", "r1"]);
+    assert_eq!(ids(catalog.runs(Some(&source("aws")), 2).await.expect("reads")), ["r4", "r3"]);
+    assert_eq!(catalog.run(&RunId::new("r1")).await.expect("reads").as_ref(), Some(&runs[0]));
+    assert_eq!(catalog.run(&RunId::new("r9")).await.expect("reads"), None);
+    // A source whose kind was changed has the new one.
+    let summary = |name: &str, kind: &str| SourceSummary { name: source(name), kind: kind.to_owned() };
+    assert_eq!(catalog.sources().await.expect("reads"), [summary("aws", "aws_cur"), summary("gcp", "focus")]);
+}
+
+async fn a_refused_run_keeps_both_figures(place: &Place) {
+    let catalog = &place.catalog;
+    let bill = Bill::new("p1").rejects(5);
+    bill.intend(catalog).await;
+    let figure = RefusedFigure { name: "rows".to_owned(), before: "1000".to_owned(), after: "3".to_owned() };
+    let run = Run {
+        state: RunState::Refused,
+        part: Some(bill.part_id()),
+        finished_at: Some(at(1)),
+        rejected: 5,
+        unpriced: 1,
+        message: Some("the bill shrank by 99.7 %".to_owned()),
+        refused: Some(Refusal { reason: "it shrank".to_owned(), figures: vec![figure] }),
+        ..bill.started(at(0))
+    };
+    catalog.finish_run(&run, &bill.all_rejects()).await.expect("finishes");
+    catalog.finish_run(&run, &bill.all_rejects()).await.expect("says it twice");
+    assert_eq!(catalog.run(&run.id).await.expect("reads").as_ref(), Some(&run));
+    assert_eq!(catalog.rejects(&run.id, 100).await.expect("reads").len(), 5);
+    assert_eq!(catalog.generation().await.expect("reads"), 0);
+}
+
+async fn a_committed_run_stays_committed(place: &Place) {
+    let catalog = &place.catalog;
+    let bill = Bill::new("p1");
+    bill.bring(catalog, 1).await.expect("commits");
+    let inconsistent = |result: Result<(), CatalogError>| {
+        assert!(matches!(result, Err(CatalogError::Inconsistent(_))), "{result:?}");
+    };
+    let failed = Run { state: RunState::Failed, ..bill.started(at(2)) };
+    inconsistent(catalog.finish_run(&failed, &Rejects::default()).await);
+    inconsistent(catalog.start_run(&bill.started(at(2))).await);
+    let committed = Run { state: RunState::Committed, ..Bill::new("p2").started(at(2)) };
+    inconsistent(catalog.finish_run(&committed, &Rejects::default()).await);
+    let run = catalog.run(&bill.run_id()).await.expect("reads").expect("is there");
+    assert_eq!(run.state, RunState::Committed);
+}
+
+async fn rejects_are_capped_but_counted(place: &Place) {
+    let catalog = &place.catalog;
+    let bill = Bill::new("p1").rejects(2500);
+    bill.bring(catalog, 1).await.expect("commits");
+    let kept = catalog.rejects(&bill.run_id(), 5000).await.expect("reads");
+    assert_eq!(kept.len(), Rejects::KEPT);
+    assert_eq!(kept, (1..=1000).map(reject).collect::<Vec<_>>());
+    assert_eq!(catalog.rejects(&bill.run_id(), 2).await.expect("reads"), [reject(1), reject(2)]);
+
+    let counts = catalog.reject_counts(&bill.run_id()).await.expect("reads");
+    assert_eq!(counts, bill.all_rejects().counts().collect::<Vec<_>>());
+    let count = |reason| counts.iter().find(|count| count.reason == reason).expect("is counted");
+    let priced = count(RejectReason::MissingChargePeriod);
+    assert_eq!((priced.rows, priced.unpriced, priced.billed.to_string().as_str()), (1667, 0, "16.67"));
+    let unpriced = count(RejectReason::UnreadableNumber);
+    assert_eq!((unpriced.rows, unpriced.unpriced), (833, 833));
+    assert_eq!(catalog.reject_counts(&RunId::new("unknown")).await.expect("reads"), []);
+}
+
+async fn reopening_keeps_everything(place: &Place) {
+    let catalog = &place.catalog;
+    let bill = Bill::new("p1").rejects(3);
+    bill.bring(catalog, 1).await.expect("commits");
+    Bill::new("p2").replaces("p1").bring(catalog, 2).await.expect("commits");
+    Bill::new("p3").intend(catalog).await;
+    let snapshot = catalog.snapshot().await.expect("reads");
+    let older = catalog.snapshot_at(1).await.expect("reads");
+    let runs = catalog.runs(None, 100).await.expect("reads");
+    let changes = catalog.changes(None, 100).await.expect("reads");
+    let balances = catalog.balances(None).await.expect("reads");
+    let rejects = catalog.rejects(&bill.run_id(), 100).await.expect("reads");
+    catalog.close().await;
+    let error = catalog.generation().await.expect_err("is closed");
+    assert!(error.is_retryable(), "{error}");
+
+    let again = place.replica().await;
+    assert_eq!(again.snapshot().await.expect("reads"), snapshot);
+    assert_eq!(again.snapshot_at(1).await.expect("reads"), older);
+    assert_eq!(again.runs(None, 100).await.expect("reads"), runs);
+    assert_eq!(again.changes(None, 100).await.expect("reads"), changes);
+    assert_eq!(again.balances(None).await.expect("reads"), balances);
+    assert_eq!(again.rejects(&bill.run_id(), 100).await.expect("reads"), rejects);
+    assert_eq!(again.commit(Bill::new("p3").replaces("p2").commit(at(3))).await.expect("commits"), 3);
+}

@@ -1,0 +1,73 @@
+//! Why a question was not answered.
+
+use outlay_catalog::CatalogError;
+use outlay_model::query::ParameterError;
+use outlay_model::report::Scope;
+use outlay_model::{Currency, DateRange, Money};
+use outlay_store::StoreError;
+
+/// A question that was not answered. Callers tell apart: wrong question, question too big, data lacking, we failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InsightError {
+    /// A parameter does not fit the others, or the data.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The answer has more rows than may be given without paging.
+    #[error("the answer has {rows} rows, more than {most}: ask for fewer groups, a coarser granularity or a top, or page with limit")]
+    TooManyRows {
+        /// How many.
+        rows: usize,
+        /// How many at most.
+        most: usize,
+    },
+    /// An exchange rate is missing (P7).
+    #[error("no {from} to {to} rate for {days} ({amount} {from}): add one under [rates] or ask with currency=native")]
+    RateMissing {
+        /// From this currency.
+        from: Currency,
+        /// To this one.
+        to: Currency,
+        /// On these days, as ranges.
+        days: String,
+        /// The amount that could not be converted.
+        amount: Money,
+    },
+    /// Hours were asked of sources that state days.
+    #[error("no source states hours in {range}: use granularity=day or coarser")]
+    NoHours {
+        /// The days asked for.
+        range: DateRange,
+    },
+    /// The page's generation is no longer kept.
+    #[error("the data this cursor pages through has been replaced and removed: start again without a cursor")]
+    CursorGone,
+    /// The caller may not see this.
+    #[error("not visible to this caller: it concerns the whole company")]
+    Forbidden,
+    /// A sum does not fit 38 digits (P2).
+    #[error("a sum is beyond 20 digits before the point: ask for less at once")]
+    Overflow,
+    /// The catalog cannot be read.
+    #[error("the catalog cannot be read")]
+    Catalog(#[source] CatalogError),
+    /// The store cannot be read.
+    #[error("the store cannot be read")]
+    Store(#[from] StoreError),
+}
+
+impl From<CatalogError> for InsightError {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::GenerationGone { .. } => Self::CursorGone,
+            error => Self::Catalog(error),
+        }
+    }
+}
+
+/// Sources and invoices concern the whole company (P8).
+pub(crate) fn company_only(scope: &Scope) -> Result<(), InsightError> {
+    match scope {
+        Scope::Company => Ok(()),
+        Scope::Teams(_) => Err(InsightError::Forbidden),
+    }
+}

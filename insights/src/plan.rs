@@ -1,0 +1,131 @@
+//! Decides which parts answer a query, and from which layer.
+//!
+//! A part answers from `daily` whenever that can: the dimension is kept there, or the part's charges do not have it at
+//! all, so that it is null in both. Everything is decided from what the catalog knows; no file is opened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outlay_catalog::Snapshot;
+use outlay_model::dimension::Fixed;
+use outlay_model::filter::Filter;
+use outlay_model::part::{Layer, Part};
+use outlay_model::query::{Basis, Metric};
+use outlay_model::report::Scope;
+use outlay_model::{Currency, DateRange, Dimension, Granularity, Money, TagKey};
+use outlay_store::Scan;
+
+use crate::InsightError;
+
+/// The part of a query that decides what is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need<'a> {
+    /// The days.
+    pub range: DateRange,
+    /// Which time counts.
+    pub basis: Basis,
+    /// How finely time is cut.
+    pub granularity: Granularity,
+    /// Which charges count.
+    pub filter: &'a Filter,
+    /// What to group by.
+    pub group_by: &'a [Dimension],
+    /// Which cost, if any.
+    pub metric: Option<Metric>,
+}
+
+/// What is read, and what is known of it beforehand.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// What to read.
+    pub scans: Vec<Scan>,
+    /// Parts per layer.
+    pub layers: BTreeMap<Layer, usize>,
+    /// The currencies in it.
+    pub currencies: BTreeSet<Currency>,
+    /// Whether some charge may leave the metric out.
+    pub may_be_null: bool,
+    /// Parts that state hours, and parts that do not.
+    pub hourly: (usize, usize),
+}
+
+impl Plan {
+    /// Chooses the parts of the snapshot that can hold what is needed.
+    pub(crate) fn new(snapshot: &Snapshot, need: &Need<'_>) -> Result<Self, InsightError> {
+        let mut dimensions: BTreeSet<&Dimension> = need.group_by.iter().collect();
+        need.filter.each_dimension(&mut |dimension| {
+            dimensions.insert(dimension);
+        });
+        let mut plan = Self::default();
+        let mut scans: BTreeMap<(Layer, bool, BTreeSet<TagKey>), Vec<String>> = BTreeMap::new();
+        let mut magnitude = Some(Money::ZERO);
+        for part in &snapshot.parts {
+            let Some(inside) = reach(part, need) else { continue };
+            let daily = need.granularity != Granularity::Hour && dimensions.iter().all(|d| in_daily(part, d));
+            let layer = if daily { Layer::Daily } else { Layer::Charges };
+            let from_text = match layer {
+                Layer::Daily => BTreeSet::new(),
+                Layer::Charges => dimensions.iter().filter_map(|dimension| without_column(part, dimension)).collect(),
+            };
+            scans.entry((layer, inside, from_text)).or_default().extend(part.files(layer).map(ToOwned::to_owned));
+            *plan.layers.entry(layer).or_default() += 1;
+            plan.currencies.extend(&part.currencies);
+            if let Some(metric) = need.metric {
+                plan.may_be_null |= part.null_rows.get(&metric).is_none_or(|nulls| *nulls > 0);
+                let more = part.magnitude.get(&metric).copied().unwrap_or_default();
+                magnitude = magnitude.and_then(|sum| sum.checked_add(more));
+            }
+            let count = if part.hourly { &mut plan.hourly.0 } else { &mut plan.hourly.1 };
+            *count += 1;
+        }
+        // Polars wraps where a sum overflows; the parts' magnitudes bound every sum there can be (P2).
+        if magnitude.is_none() {
+            return Err(InsightError::Overflow);
+        }
+        plan.scans = scans
+            .into_iter()
+            .map(|((layer, inside, tags_from_text), files)| Scan { layer, files, inside, tags_from_text })
+            .collect();
+        Ok(plan)
+    }
+}
+
+/// Whether the part can hold charges of the range, and if so whether all of them are inside it.
+fn reach(part: &Part, need: &Need<'_>) -> Option<bool> {
+    match need.basis {
+        Basis::Charge => {
+            let days = part.days?;
+            let touches = days.from() < need.range.to() && need.range.from() < days.to();
+            touches.then(|| need.range.from() <= days.from() && days.to() <= need.range.to())
+        }
+        Basis::Billing => {
+            let inside = part.billing_periods.iter().filter(|period| need.range.contains(**period)).count();
+            (inside > 0).then_some(inside == part.billing_periods.len())
+        }
+    }
+}
+
+fn in_daily(part: &Part, dimension: &Dimension) -> bool {
+    match dimension {
+        Dimension::Fixed(fixed) => fixed.in_daily() || !part.columns.contains(fixed.column()),
+        Dimension::Tag(key) => part.daily_tags.contains(key) || !(part.tag_keys.contains(key) || part.more_tags),
+    }
+}
+
+/// A tag key that the part may hold but has no column for.
+fn without_column(part: &Part, dimension: &Dimension) -> Option<TagKey> {
+    match dimension {
+        Dimension::Tag(key) if part.more_tags && !part.tag_keys.contains(key) => Some(key.clone()),
+        _ => None,
+    }
+}
+
+/// The filter, narrowed to what the caller may see (P8).
+pub(crate) fn scoped(filter: &Filter, scope: &Scope) -> Filter {
+    match scope {
+        Scope::Company => filter.clone(),
+        Scope::Teams(teams) => {
+            let names = teams.iter().map(ToString::to_string).collect();
+            Filter::In(Dimension::Fixed(Fixed::Team), names).and(filter.clone())
+        }
+    }
+}

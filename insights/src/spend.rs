@@ -1,0 +1,451 @@
+//! Who spent what: the query everything else is made of (DESIGN §6, `/spend`).
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use outlay_catalog::Snapshot;
+use outlay_model::dimension::Fixed;
+use outlay_model::filter::Filter;
+use outlay_model::query::{Compare, Cursor, MAX_ROWS, OrderBy, ParameterError, SpendQuery, TargetCurrency};
+use outlay_model::report::{Compared, Scope, SpendReport, SpendRow, Warning};
+use outlay_model::{Currency, DateRange, Granularity, Money};
+use outlay_store::{Group, GroupQuery, StoreError};
+
+use crate::convert::{Cell, Place, add, cells};
+use crate::coverage::{complete_until, spell};
+use crate::plan::{Need, Plan, scoped};
+use crate::{InsightError, Insights};
+
+/// Groups one query may make before they are folded, ordered and cut into pages.
+const MAX_GROUPS: usize = 1_000_000;
+/// What the groups beyond `top` are called.
+const OTHER: &str = "other";
+
+/// A figure and its counterpart.
+#[derive(Debug, Clone, Default)]
+struct Pair {
+    now: Option<Cell>,
+    then: Option<Cell>,
+}
+
+type Table = BTreeMap<Place, Pair>;
+
+impl Insights {
+    /// Answers a spend query.
+    ///
+    /// # Errors
+    /// [`InsightError`]: a wrong question, one too big, data that is lacking, or a failure of ours.
+    pub async fn spend(&self, query: &SpendQuery, scope: &Scope) -> Result<SpendReport, InsightError> {
+        let snapshot = self.snapshot_for(query).await?;
+        let compared_with = match query.compare {
+            None => None,
+            Some(compare) => {
+                let range = match compare {
+                    Compare::PreviousPeriod => query.range.previous(),
+                    Compare::PreviousYear => query.range.previous_year(),
+                };
+                Some(range.ok_or_else(|| ParameterError::new("compare", "there are no days that far back"))?)
+            }
+        };
+        let mut warnings = Vec::new();
+        let (now, layers) = self.table(&snapshot, query, query.range, scope, &mut warnings).await?;
+        let mut table: Table = now.into_iter().map(|(place, cell)| (place, Pair { now: Some(cell), then: None })).collect();
+        if let Some(range) = compared_with {
+            let (then, _) = self.table(&snapshot, query, range, scope, &mut Vec::new()).await?;
+            pair_up(&mut table, then, query, range, &mut warnings)?;
+        }
+        warn_of_nulls(&table, query, &mut warnings);
+        if let Some(having) = &query.having {
+            let totals = group_totals(&table)?;
+            let left_out: BTreeSet<_> =
+                totals.iter().filter(|(_, cost)| !having.holds(**cost)).map(|(group, _)| group.clone()).collect();
+            table.retain(|place, _| !left_out.contains(&group_of(place)));
+            if !left_out.is_empty() {
+                let message = format!("having left out {} groups; they are in no figure here", left_out.len());
+                warnings.push(Warning { code: "having", message });
+            }
+        }
+        if let Some(top) = query.top {
+            table = fold(table, top)?;
+        }
+        let totals = totals(&table)?;
+        let mut rows = rows(&table, query)?;
+        sort(&mut rows, query);
+        let next_cursor = page(&mut rows, query, snapshot.generation)?;
+        let (complete_until, gaps) = complete_until(&snapshot, query.range);
+        warnings.extend(gaps);
+        let native = query.currency == TargetCurrency::Native;
+        Ok(SpendReport {
+            range: query.range,
+            compared_with,
+            granularity: query.granularity,
+            basis: query.basis,
+            metric: query.metric,
+            group_by: query.group_by.clone(),
+            currency: match query.currency {
+                TargetCurrency::Native => None,
+                TargetCurrency::To(currency) => Some(currency),
+            },
+            rows,
+            total: if native { None } else { totals.get(&None).copied().flatten() },
+            totals: native.then(|| totals.iter().filter_map(|(currency, cost)| Some(((*currency)?, *cost))).collect()),
+            complete_until,
+            generation: snapshot.generation,
+            warnings,
+            next_cursor,
+            plan: layers,
+        })
+    }
+
+    /// The parts the answer is made of: those of the cursor's generation, or the latest.
+    async fn snapshot_for(&self, query: &SpendQuery) -> Result<Arc<Snapshot>, InsightError> {
+        match query.cursor {
+            None => Ok(self.catalog.snapshot().await?),
+            Some(cursor) if cursor.query != fingerprint(query) => {
+                Err(ParameterError::new("cursor", "it belongs to another query: repeat the one that gave it").into())
+            }
+            Some(cursor) => Ok(self.catalog.snapshot_at(cursor.generation).await?),
+        }
+    }
+
+    /// The cells of one range.
+    async fn table(
+        &self,
+        snapshot: &Snapshot,
+        query: &SpendQuery,
+        range: DateRange,
+        scope: &Scope,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<(BTreeMap<Place, Cell>, BTreeMap<outlay_model::part::Layer, usize>), InsightError> {
+        let filter = scoped(&query.filter, scope);
+        let need = Need {
+            range,
+            basis: query.basis,
+            granularity: query.granularity,
+            filter: &filter,
+            group_by: &query.group_by,
+            metric: Some(query.metric),
+        };
+        let plan = Plan::new(snapshot, &need)?;
+        if query.granularity == Granularity::Hour {
+            match plan.hourly {
+                (0, parts) if parts > 0 => return Err(InsightError::NoHours { range }),
+                (_, 0) => {}
+                (_, days) => warnings.push(Warning {
+                    code: "daily_sources",
+                    message: format!("{days} deliveries state days, not hours: their charges stand at the hour they start"),
+                }),
+            }
+        }
+        let segments = match query.currency {
+            TargetCurrency::Native => BTreeSet::new(),
+            TargetCurrency::To(target) => self.rates.changes(&plan.currencies, target, range),
+        };
+        let only_currency = plan.currencies.first().copied().filter(|_| plan.currencies.len() == 1);
+        let layers = plan.layers.clone();
+        let grouped = self.store.group(GroupQuery {
+            scans: plan.scans,
+            range,
+            basis: query.basis,
+            granularity: query.granularity,
+            filter: filter.clone(),
+            group_by: query.group_by.clone(),
+            metric: Some(query.metric),
+            may_be_null: plan.may_be_null,
+            only_currency,
+            segments,
+            max_groups: MAX_GROUPS,
+        });
+        let groups = grouped.await.map_err(|error| match error {
+            StoreError::TooManyGroups { groups, .. } => InsightError::TooManyRows { rows: groups, most: MAX_ROWS },
+            error => error.into(),
+        })?;
+        let bucket = |group: &Group| group.time.and_then(|time| bucket_of(time, query.granularity, range));
+        let (cells, without_rate) = cells(groups, query.currency, &self.rates, bucket)?;
+        match (without_rate.first(), query.currency) {
+            (Some(currency), TargetCurrency::To(target)) => {
+                Err(self.missing_rate(snapshot, query, &filter, range, *currency, target).await?)
+            }
+            _ => Ok((cells, layers)),
+        }
+    }
+
+    /// Names the days and the amount that a missing rate leaves unconverted.
+    async fn missing_rate(
+        &self,
+        snapshot: &Snapshot,
+        query: &SpendQuery,
+        filter: &Filter,
+        range: DateRange,
+        currency: Currency,
+        target: Currency,
+    ) -> Result<InsightError, InsightError> {
+        let filter = filter.clone().and(Filter::equals(Fixed::Currency, currency.as_str()));
+        let need = Need {
+            range,
+            basis: query.basis,
+            granularity: Granularity::Total,
+            filter: &filter,
+            group_by: &[],
+            metric: Some(query.metric),
+        };
+        let plan = Plan::new(snapshot, &need)?;
+        let every_day: BTreeSet<NaiveDate> = range_of_days(snapshot, range).iter().skip(1).collect();
+        let groups = self.store.group(GroupQuery {
+            scans: plan.scans,
+            range,
+            basis: query.basis,
+            granularity: Granularity::Total,
+            filter: filter.clone(),
+            group_by: Vec::new(),
+            metric: Some(query.metric),
+            may_be_null: plan.may_be_null,
+            only_currency: Some(currency),
+            segments: every_day,
+            max_groups: MAX_GROUPS,
+        });
+        let mut days = BTreeSet::new();
+        let mut amount = None;
+        for group in groups.await? {
+            if self.rates.rate(currency, target, group.segment).is_none() && group.sum.is_some() {
+                days.insert(group.segment);
+                amount = add(amount, group.sum)?;
+            }
+        }
+        let days: Vec<_> = days.into_iter().collect();
+        Ok(InsightError::RateMissing { from: currency, to: target, days: spell(&days), amount: amount.unwrap_or_default() })
+    }
+}
+
+/// The days charges of the snapshot can start on: more than the range on the billing basis.
+fn range_of_days(snapshot: &Snapshot, range: DateRange) -> DateRange {
+    let from = snapshot.parts.iter().filter_map(|part| part.days).map(DateRange::from).min();
+    let to = snapshot.parts.iter().filter_map(|part| part.days).map(DateRange::to).max();
+    from.zip(to).and_then(|(from, to)| DateRange::new(from.min(range.from()), to.max(range.to()))).unwrap_or(range)
+}
+
+/// The number of the bucket that starts at `time`, from 0.
+fn bucket_of(time: NaiveDateTime, granularity: Granularity, range: DateRange) -> Option<usize> {
+    if granularity == Granularity::Hour {
+        let hours = (time - range.from().and_time(Default::default())).num_hours();
+        return usize::try_from(hours).ok();
+    }
+    let mut start = granularity.start_of(range.from());
+    let mut number = 0;
+    while start < time.date() {
+        start = granularity.next(start)?;
+        number += 1;
+    }
+    Some(number)
+}
+
+/// When a bucket starts.
+fn start_of(bucket: usize, granularity: Granularity, range: DateRange) -> Option<DateTime<Utc>> {
+    let number = u32::try_from(bucket).ok()?;
+    let first = granularity.start_of(range.from());
+    let start = match granularity {
+        Granularity::Hour => {
+            let start = range.from().and_time(Default::default()) + TimeDelta::hours(number.into());
+            return Some(start.and_utc());
+        }
+        Granularity::Total => return None,
+        Granularity::Day => first.checked_add_days(Days::new(number.into()))?,
+        Granularity::Week => first.checked_add_days(Days::new(7 * u64::from(number)))?,
+        Granularity::Month => first.checked_add_months(chrono::Months::new(number))?,
+        Granularity::Quarter => first.checked_add_months(chrono::Months::new(3 * number))?,
+        Granularity::Year => first.checked_add_months(chrono::Months::new(12 * number))?,
+    };
+    Some(start.and_time(Default::default()).and_utc())
+}
+
+/// Puts the figures of the range compared with beside those of the range, bucket by bucket.
+fn pair_up(
+    table: &mut Table,
+    then: BTreeMap<Place, Cell>,
+    query: &SpendQuery,
+    range: DateRange,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), InsightError> {
+    let buckets = buckets(query.granularity, query.range);
+    let mut uneven = None;
+    for (place, cell) in then {
+        match place.bucket {
+            Some(bucket) if bucket >= buckets => uneven = add(uneven, cell.cost)?,
+            _ => table.entry(place).or_default().then = Some(cell),
+        }
+    }
+    if let Some(cost) = uneven {
+        let message = format!("{range} is longer than {}: {cost} of it has nothing to be compared with", query.range);
+        warnings.push(Warning { code: "compare_uneven", message });
+    }
+    Ok(())
+}
+
+/// How many buckets a range has.
+fn buckets(granularity: Granularity, range: DateRange) -> usize {
+    match granularity {
+        Granularity::Total => 1,
+        Granularity::Hour => usize::try_from(range.days()).unwrap_or(usize::MAX).saturating_mul(24),
+        _ => {
+            let starts = std::iter::successors(Some(granularity.start_of(range.from())), |start| granularity.next(*start));
+            starts.take_while(|start| *start < range.to()).count()
+        }
+    }
+}
+
+/// Says where a cost is stated for only some charges, with both figures (P6).
+fn warn_of_nulls(table: &Table, query: &SpendQuery, warnings: &mut Vec<Warning>) {
+    let (mut nulls, mut billed, mut partly) = (0, BTreeMap::<Currency, Money>::new(), 0);
+    for cell in table.values().filter_map(|pair| pair.now.as_ref()).filter(|cell| cell.nulls > 0) {
+        nulls += cell.nulls;
+        partly += usize::from(cell.cost.is_some());
+        for (currency, amount) in &cell.nulls_billed {
+            let sum = billed.entry(*currency).or_default();
+            *sum = sum.checked_add(*amount).unwrap_or(*sum);
+        }
+    }
+    if nulls == 0 {
+        return;
+    }
+    let stated = table.values().filter_map(|pair| pair.now.as_ref()?.cost);
+    let stated = stated.fold(Money::ZERO, |sum, cost| sum.checked_add(cost).unwrap_or(sum));
+    let billed: Vec<_> = billed.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect();
+    let stated = match query.currency {
+        TargetCurrency::To(currency) => format!("; the charges that state it come to {stated} {currency}"),
+        TargetCurrency::Native => String::new(),
+    };
+    let message = format!(
+        "{nulls} charges do not state {} ({partly} figures are partly known); their {} is {}{stated}",
+        query.metric.column(),
+        outlay_model::query::Metric::Billed.column(),
+        billed.join(" + "),
+    );
+    warnings.push(Warning { code: "partly_null", message });
+}
+
+type GroupOf = (Vec<Option<String>>, Option<Currency>);
+
+fn group_of(place: &Place) -> GroupOf {
+    (place.keys.clone(), place.currency)
+}
+
+fn group_totals(table: &Table) -> Result<BTreeMap<GroupOf, Option<Money>>, InsightError> {
+    let mut totals = BTreeMap::new();
+    for (place, pair) in table {
+        let total: &mut Option<Money> = totals.entry(group_of(place)).or_default();
+        *total = add(*total, pair.now.as_ref().and_then(|cell| cell.cost))?;
+    }
+    Ok(totals)
+}
+
+/// Keeps the largest groups over the whole range, so that a series is there on all days or on none; the rest is one
+/// group. Currencies that are kept apart each keep their own largest.
+fn fold(table: Table, top: usize) -> Result<Table, InsightError> {
+    let mut by_currency: BTreeMap<Option<Currency>, Vec<(Option<Money>, Vec<Option<String>>)>> = BTreeMap::new();
+    for ((keys, currency), total) in group_totals(&table)? {
+        by_currency.entry(currency).or_default().push((total, keys));
+    }
+    let mut kept: BTreeSet<GroupOf> = BTreeSet::new();
+    for (currency, mut groups) in by_currency {
+        groups.sort_by(|(a, a_keys), (b, b_keys)| b.cmp(a).then_with(|| a_keys.cmp(b_keys)));
+        kept.extend(groups.into_iter().take(top).map(|(_, keys)| (keys, currency)));
+    }
+    let mut folded = Table::new();
+    for (mut place, pair) in table {
+        if !kept.contains(&group_of(&place)) {
+            place.keys.iter_mut().for_each(|key| *key = Some(OTHER.to_owned()));
+        }
+        let sum = folded.entry(place).or_default();
+        for (side, more) in [(&mut sum.now, pair.now), (&mut sum.then, pair.then)] {
+            if let Some(more) = more {
+                side.get_or_insert_default().add(&more)?;
+            }
+        }
+    }
+    Ok(folded)
+}
+
+fn totals(table: &Table) -> Result<BTreeMap<Option<Currency>, Option<Money>>, InsightError> {
+    let mut totals = BTreeMap::new();
+    for (place, pair) in table {
+        let total: &mut Option<Money> = totals.entry(place.currency).or_default();
+        *total = add(*total, pair.now.as_ref().and_then(|cell| cell.cost))?;
+    }
+    Ok(totals)
+}
+
+fn rows(table: &Table, query: &SpendQuery) -> Result<Vec<SpendRow>, InsightError> {
+    // A group with no charge on one side cost nothing there; one whose charges do not state the metric is not known.
+    let cost = |cell: &Option<Cell>| cell.as_ref().map_or(Some(Money::ZERO), |cell| cell.cost);
+    let row = |(place, pair): (&Place, &Pair)| {
+        let now = cost(&pair.now);
+        let compared = match query.compare {
+            None => None,
+            Some(_) => {
+                let previous = cost(&pair.then);
+                let change = match (now, previous) {
+                    (Some(now), Some(then)) => Some(now.checked_sub(then).ok_or(InsightError::Overflow)?),
+                    _ => None,
+                };
+                Some(Compared { previous, change })
+            }
+        };
+        Ok(SpendRow {
+            time: place.bucket.and_then(|bucket| start_of(bucket, query.granularity, query.range)),
+            keys: place.keys.clone(),
+            currency: place.currency,
+            cost: now,
+            compared,
+        })
+    };
+    table.iter().map(row).collect()
+}
+
+/// By what was asked for; then by time, largest cost first, and by key, so that equal questions get equal answers.
+fn sort(rows: &mut [SpendRow], query: &SpendQuery) {
+    let asked = |a: &SpendRow, b: &SpendRow| {
+        query.order_by.iter().fold(Ordering::Equal, |order, key| {
+            let compared = match key.by {
+                OrderBy::Time => a.time.cmp(&b.time),
+                OrderBy::Cost => a.cost.cmp(&b.cost),
+                OrderBy::Key(place) => a.keys[place].cmp(&b.keys[place]),
+            };
+            order.then(if key.descending { compared.reverse() } else { compared })
+        })
+    };
+    rows.sort_by(|a, b| {
+        asked(a, b)
+            .then_with(|| a.time.cmp(&b.time))
+            .then_with(|| b.cost.cmp(&a.cost))
+            .then_with(|| a.keys.cmp(&b.keys))
+            .then_with(|| a.currency.cmp(&b.currency))
+    });
+}
+
+/// Cuts the page out of the rows. Without `limit` an answer that does not fit is refused, never cut (P6).
+fn page(rows: &mut Vec<SpendRow>, query: &SpendQuery, generation: u64) -> Result<Option<String>, InsightError> {
+    let Some(limit) = query.limit else {
+        return match rows.len() {
+            rows if rows > MAX_ROWS => Err(InsightError::TooManyRows { rows, most: MAX_ROWS }),
+            _ if query.cursor.is_some() => Err(ParameterError::new("limit", "give the limit of the page before").into()),
+            _ => Ok(None),
+        };
+    };
+    let start = query.cursor.map_or(0, |cursor| cursor.offset).min(rows.len());
+    let end = start.saturating_add(limit).min(rows.len());
+    let more = end < rows.len();
+    rows.truncate(end);
+    rows.drain(..start);
+    let next = Cursor { generation, offset: end, query: fingerprint(query) };
+    Ok(more.then(|| next.to_string()))
+}
+
+/// Tells queries apart that a cursor must not be carried between.
+fn fingerprint(query: &SpendQuery) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    SpendQuery { cursor: None, limit: None, ..query.clone() }.hash(&mut hasher);
+    hasher.finish()
+}

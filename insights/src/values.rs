@@ -1,0 +1,136 @@
+//! What there is to group and filter by, for pickers and Grafana variables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outlay_catalog::Snapshot;
+use outlay_model::dimension::Fixed;
+use outlay_model::filter::Filter;
+use outlay_model::query::Basis;
+use outlay_model::report::Scope;
+use outlay_model::{DateRange, Dimension, Granularity, TagKey};
+use outlay_store::{Group, GroupQuery, StoreError};
+
+use crate::plan::{Need, Plan, scoped};
+use crate::{InsightError, Insights};
+
+/// Distinct values one question may find.
+const MAX_VALUES: usize = 1_000_000;
+
+/// Asks for the values of a dimension.
+#[derive(Debug, Clone)]
+pub struct ValuesQuery {
+    /// The dimension.
+    pub dimension: Dimension,
+    /// The days.
+    pub range: DateRange,
+    /// Which charges count.
+    pub filter: Filter,
+    /// Only values that contain this text, in any letters.
+    pub search: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One value of a dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DimensionValue {
+    /// The value; `None` for charges that have none.
+    pub value: Option<String>,
+    /// Charges that have it.
+    pub charges: u64,
+}
+
+/// One dimension there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DimensionInfo {
+    /// Its word in queries.
+    pub name: String,
+    /// What it is.
+    pub about: String,
+    /// Whether the daily roll-up of every live part can answer it.
+    pub daily: bool,
+}
+
+impl Insights {
+    /// The values of a dimension, in order, with how many charges have each.
+    ///
+    /// # Errors
+    /// [`InsightError::TooManyRows`] when there are more than asked for; nothing is cut silently.
+    pub async fn values(&self, query: &ValuesQuery, scope: &Scope) -> Result<Vec<DimensionValue>, InsightError> {
+        let snapshot = self.catalog.snapshot().await?;
+        let filter = scoped(&query.filter, scope);
+        let groups = self.count(&snapshot, query.range, &filter, std::slice::from_ref(&query.dimension)).await?;
+        let mut values: BTreeMap<Option<String>, u64> = BTreeMap::new();
+        for group in groups {
+            *values.entry(group.keys.into_iter().next().flatten()).or_default() += group.rows;
+        }
+        if let Some(search) = query.search.as_ref().map(|text| text.to_lowercase()) {
+            values.retain(|value, _| value.as_ref().is_some_and(|value| value.to_lowercase().contains(&search)));
+        }
+        if values.len() > query.limit {
+            return Err(InsightError::TooManyRows { rows: values.len(), most: query.limit });
+        }
+        Ok(values.into_iter().map(|(value, charges)| DimensionValue { value, charges }).collect())
+    }
+
+    /// Every dimension there is: the fixed ones, and every tag key that some live part has a column for.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub async fn dimensions(&self, _scope: &Scope) -> Result<Vec<DimensionInfo>, InsightError> {
+        let snapshot = self.catalog.snapshot().await?;
+        let fixed = Fixed::ALL.iter().map(|fixed| DimensionInfo {
+            name: fixed.as_str().to_owned(),
+            about: fixed.about().to_owned(),
+            daily: fixed.in_daily(),
+        });
+        let keys: BTreeSet<&TagKey> = snapshot.parts.iter().flat_map(|part| &part.tag_keys).collect();
+        let tags = keys.into_iter().map(|key| DimensionInfo {
+            name: Dimension::Tag(key.clone()).to_string(),
+            about: format!("The tag {:?}.", key.as_str()),
+            daily: snapshot.parts.iter().all(|part| part.daily_tags.contains(key) || !part.tag_keys.contains(key)),
+        });
+        Ok(fixed.chain(tags).collect())
+    }
+
+    /// Whether any charge that the caller may see, at any time, has this value.
+    ///
+    /// # Errors
+    /// When the catalog or the store cannot be read.
+    pub async fn known(&self, dimension: &Dimension, value: &str, scope: &Scope) -> Result<bool, InsightError> {
+        let snapshot = self.catalog.snapshot().await?;
+        let spans: Vec<DateRange> = snapshot.parts.iter().filter_map(|part| part.days).collect();
+        let (from, to) = (spans.iter().map(|span| span.from()).min(), spans.iter().map(|span| span.to()).max());
+        let Some(always) = from.zip(to).and_then(|(from, to)| DateRange::new(from, to)) else { return Ok(false) };
+        let filter = scoped(&Filter::equals(dimension.clone(), value), scope);
+        Ok(!self.count(&snapshot, always, &filter, &[]).await?.is_empty())
+    }
+
+    async fn count(
+        &self,
+        snapshot: &Snapshot,
+        range: DateRange,
+        filter: &Filter,
+        group_by: &[Dimension],
+    ) -> Result<Vec<Group>, InsightError> {
+        let (basis, granularity, metric) = (Basis::Charge, Granularity::Total, None);
+        let plan = Plan::new(snapshot, &Need { range, basis, granularity, filter, group_by, metric })?;
+        let grouped = self.store.group(GroupQuery {
+            scans: plan.scans,
+            range,
+            basis,
+            granularity,
+            filter: filter.clone(),
+            group_by: group_by.to_vec(),
+            metric,
+            may_be_null: false,
+            only_currency: plan.currencies.first().copied(),
+            segments: BTreeSet::new(),
+            max_groups: MAX_VALUES,
+        });
+        grouped.await.map_err(|error| match error {
+            StoreError::TooManyGroups { groups, most } => InsightError::TooManyRows { rows: groups, most },
+            error => error.into(),
+        })
+    }
+}

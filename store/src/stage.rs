@@ -1,0 +1,315 @@
+//! Writes a part: every charge first, then the daily roll-up from the file just written.
+//!
+//! What is reported about a part is read back from its files, never from what was meant to be written, so that the
+//! conservation check covers the writing too. Files and folders are synced before `finish` returns: when the catalog
+//! commits, the bytes are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use bigdecimal::BigDecimal;
+use chrono::{Days, NaiveDate};
+use outlay_ledger::schema::{self, BILLING_PERIOD, CHARGE_DATE, LAYOUT, PART_ID, ROWS};
+use outlay_ledger::{decimal, own, rollup};
+use outlay_model::part::{BalanceKey, DaySum, Layer};
+use outlay_model::query::Metric;
+use outlay_model::{Currency, DeliveryKey, Money, PartId, SourceName, TagKey};
+use polars::io::parquet::write::BatchedWriter;
+use polars::polars_utils::compression::ZstdLevel;
+use polars::prelude::{
+    ChunkAgg, Column, DataFrame, DataType, Engine, Expr, IntoLazy, KeyValueMetadata, LazyFrame, ParquetCompression, ParquetWriter,
+    PlRefPath, ScanArgsParquet, StatisticsOptions, col, lit,
+};
+
+use crate::{Store, StoreError};
+
+/// Rows of a row group: enough to compress well, few enough to hold in memory.
+const ROW_GROUP: usize = 1 << 17;
+
+/// What is about to be staged.
+#[derive(Debug, Clone)]
+pub struct StageSpec {
+    /// The part.
+    pub part: PartId,
+    /// Whose.
+    pub source: SourceName,
+    /// Which delivery.
+    pub delivery: DeliveryKey,
+    /// Its hash.
+    pub fingerprint: String,
+    /// The columns of the normalised charges.
+    pub columns: BTreeSet<String>,
+    /// The tag keys among them.
+    pub tag_keys: BTreeSet<TagKey>,
+}
+
+/// A part being written.
+pub struct Stage<'a> {
+    store: &'a Store,
+    spec: StageSpec,
+    writer: BatchedWriter<File>,
+    path: PathBuf,
+    pending: Option<DataFrame>,
+    rows: u64,
+}
+
+/// What the files of a staged part hold, read back from them.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// Charges.
+    pub rows: u64,
+    /// The columns of `charges`.
+    pub columns: BTreeSet<String>,
+    /// The tag keys of `daily`.
+    pub daily_tags: BTreeSet<TagKey>,
+    /// Σ per invoice and cost.
+    pub sums: BTreeMap<(BalanceKey, Metric), BigDecimal>,
+    /// Sums per day.
+    pub days: Vec<DaySum>,
+    /// First days of its billing periods.
+    pub billing_periods: BTreeSet<NaiveDate>,
+    /// Its currencies.
+    pub currencies: BTreeSet<Currency>,
+    /// Charges that leave a metric out.
+    pub null_rows: BTreeMap<Metric, u64>,
+}
+
+impl Staged {
+    /// From the first day of its charges to the day after the last.
+    #[must_use]
+    pub fn span(&self) -> Option<outlay_model::DateRange> {
+        let first = self.days.iter().map(|sum| sum.day).min()?;
+        let last = self.days.iter().map(|sum| sum.day).max()?;
+        outlay_model::DateRange::new(first, last.checked_add_days(Days::new(1))?)
+    }
+}
+
+impl Store {
+    /// Starts writing a part. Its files must already be named in the catalog.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be created.
+    pub fn stage(&self, spec: StageSpec) -> Result<Stage<'_>, StoreError> {
+        let path = self.path(&file_path(&spec, Layer::Charges));
+        let file = create(&path)?;
+        let schema = schema::of(schema::ordered(owned_columns(&spec).iter().map(String::as_str)).iter().map(String::as_str));
+        let writer = writer(file, &spec, None).batched(&schema)?;
+        Ok(Stage { store: self, spec, writer, path, pending: None, rows: 0 })
+    }
+}
+
+impl Stage<'_> {
+    /// Gives the charges an owner and writes them. The frame has exactly the columns of the spec.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the engine or the disk fails.
+    pub fn write(&mut self, charges: DataFrame) -> Result<(), StoreError> {
+        let order: Vec<Expr> = schema::ordered(owned_columns(&self.spec).iter().map(String::as_str))
+            .iter()
+            .map(|name| col(name.as_str()))
+            .collect();
+        let part = lit(self.spec.part.as_str()).alias(PART_ID);
+        let owned = own::own(charges.lazy(), &self.spec.source, &self.spec.tag_keys).with_column(part).select(order);
+        let owned = owned.collect()?;
+        self.rows += owned.height() as u64;
+        match &mut self.pending {
+            Some(pending) => {
+                pending.vstack_mut(&owned)?;
+            }
+            None => self.pending = Some(owned),
+        }
+        if self.pending.as_ref().is_some_and(|pending| pending.height() >= ROW_GROUP) { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        if let Some(mut pending) = self.pending.take().filter(|pending| pending.height() > 0) {
+            pending.rechunk_mut();
+            self.writer.write_batch(&pending)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rest, rolls up, syncs, and says what the files hold.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the engine or the disk fails, or the roll-up does not add up.
+    pub fn finish(mut self, daily_keys: &[TagKey]) -> Result<Staged, StoreError> {
+        self.flush()?;
+        self.writer.finish()?;
+        sync(&self.path)?;
+
+        let columns = owned_columns(&self.spec);
+        let daily_tags: BTreeSet<TagKey> =
+            daily_keys.iter().filter(|key| self.spec.tag_keys.contains(*key)).cloned().collect();
+        let part = lit(self.spec.part.as_str()).alias(PART_ID);
+        let mut daily = streamed(rollup::roll_up(scan(&self.path)?, &columns, &daily_tags).with_column(part))?;
+        let staged = self.read_back(&columns, daily_tags, &daily)?;
+
+        let path = self.store.path(&file_path(&self.spec, Layer::Daily));
+        let file = create(&path)?;
+        writer(file, &self.spec, Some(&staged)).with_row_group_size(Some(ROW_GROUP)).finish(&mut daily)?;
+        sync(&path)?;
+        Ok(staged)
+    }
+
+    fn read_back(
+        &self,
+        columns: &BTreeSet<String>,
+        daily_tags: BTreeSet<TagKey>,
+        daily: &DataFrame,
+    ) -> Result<Staged, StoreError> {
+        let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(|m| columns.contains(m.column())).collect();
+        let invoice = if columns.contains("InvoiceId") { col("InvoiceId") } else { lit("").alias("InvoiceId") };
+        let keys = [col(BILLING_PERIOD), invoice, col("BillingCurrency")];
+        let sums: Vec<Expr> = metrics.iter().map(|metric| col(metric.column()).sum()).collect();
+        let by_invoice = streamed(scan(&self.path)?.group_by(keys).agg(sums))?;
+        let mut staged = Staged {
+            rows: self.rows,
+            columns: columns.clone(),
+            daily_tags,
+            sums: BTreeMap::new(),
+            days: day_sums(daily)?,
+            billing_periods: BTreeSet::new(),
+            currencies: BTreeSet::new(),
+            null_rows: BTreeMap::new(),
+        };
+        let periods = dates(by_invoice.column(BILLING_PERIOD)?)?;
+        let invoices = texts(by_invoice.column("InvoiceId")?)?;
+        let currencies = texts(by_invoice.column("BillingCurrency")?)?;
+        for metric in &metrics {
+            let sums = decimal::amounts(by_invoice.column(metric.column())?.as_materialized_series())?;
+            let mut total = BigDecimal::default();
+            for (row, sum) in sums.into_iter().enumerate() {
+                let sum = sum.unwrap_or_default().to_exact();
+                total += &sum;
+                let key = BalanceKey {
+                    billing_period: periods[row],
+                    invoice: invoices[row].clone().filter(|invoice| !invoice.is_empty()),
+                    currency: currencies[row].clone().unwrap_or_default(),
+                };
+                *staged.sums.entry((key, *metric)).or_default() += sum;
+            }
+            let rolled: BigDecimal = decimal::amounts(daily.column(metric.column())?.as_materialized_series())?
+                .into_iter()
+                .flatten()
+                .map(Money::to_exact)
+                .sum();
+            if rolled != total {
+                return Err(StoreError::NotConserved { column: metric.column() });
+            }
+        }
+        for metric in Metric::ALL {
+            let nulls = daily.column(schema::nulls_column(*metric))?.as_materialized_series().i64()?.sum().unwrap_or(0);
+            staged.null_rows.insert(*metric, u64::try_from(nulls).unwrap_or(0));
+        }
+        staged.billing_periods = periods.into_iter().flatten().collect();
+        for currency in currencies.iter().flatten() {
+            staged.currencies.insert(currency.parse().map_err(|_| StoreError::Corrupt { what: "currency" })?);
+        }
+        Ok(staged)
+    }
+}
+
+/// The columns of `charges` once they are owned.
+fn owned_columns(spec: &StageSpec) -> BTreeSet<String> {
+    let added = [schema::SOURCE, schema::TEAM, schema::COMPONENT, schema::ENVIRONMENT, schema::OWNERSHIP_RULE, PART_ID];
+    spec.columns.iter().cloned().chain(added.map(ToOwned::to_owned)).collect()
+}
+
+fn file_path(spec: &StageSpec, layer: Layer) -> String {
+    let files = Store::files_of(&spec.source, &spec.part);
+    files.into_iter().find(|file| file.layer == layer).map(|file| file.path).unwrap_or_default()
+}
+
+fn create(path: &Path) -> Result<File, StoreError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| StoreError::io(folder, source))?;
+    }
+    File::create_new(path).map_err(|source| StoreError::io(path, source))
+}
+
+/// Makes sure a file's bytes and its name survive a power cut.
+fn sync(path: &Path) -> Result<(), StoreError> {
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+    sync(path).map_err(|source| StoreError::io(path, source))?;
+    for folder in path.ancestors().skip(1).take(3) {
+        sync(folder).map_err(|source| StoreError::io(folder, source))?;
+    }
+    Ok(())
+}
+
+/// A writer whose footer says what the file is, so that the catalog could be rebuilt from the store.
+fn writer(file: File, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWriter<File> {
+    let mut footer = vec![
+        ("outlay.part".to_owned(), spec.part.to_string()),
+        ("outlay.source".to_owned(), spec.source.to_string()),
+        ("outlay.delivery".to_owned(), spec.delivery.to_string()),
+        ("outlay.fingerprint".to_owned(), spec.fingerprint.clone()),
+        ("outlay.layout".to_owned(), LAYOUT.to_string()),
+    ];
+    if let Some(staged) = staged {
+        footer.push(("outlay.rows".to_owned(), staged.rows.to_string()));
+        for metric in Metric::ALL {
+            let sum: BigDecimal = staged.sums.iter().filter(|((_, m), _)| m == metric).map(|(_, sum)| sum).sum();
+            footer.push((format!("outlay.sum.{metric}"), outlay_model::money::plain(&sum)));
+        }
+    }
+    // Level 1 packs nearly as tightly as the rest and unpacks as fast.
+    let level = ZstdLevel::try_new(1).ok();
+    ParquetWriter::new(file)
+        .with_compression(ParquetCompression::Zstd(level))
+        .with_statistics(StatisticsOptions::default())
+        .with_key_value_metadata(Some(KeyValueMetadata::from_static(footer)))
+}
+
+fn scan(path: &Path) -> Result<LazyFrame, StoreError> {
+    let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+    Ok(LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), args)?)
+}
+
+/// Runs a plan on the streaming engine, which is the faster and the leaner one on these plans.
+pub(crate) fn streamed(plan: LazyFrame) -> Result<DataFrame, StoreError> {
+    // A plan with one sink gives one frame.
+    Ok(plan.collect_with_engine(Engine::Streaming)?.unwrap_single())
+}
+
+pub(crate) fn dates(column: &Column) -> Result<Vec<Option<NaiveDate>>, StoreError> {
+    let days = column.cast(&DataType::Date)?.cast(&DataType::Int32)?;
+    Ok(days.i32()?.iter().map(|day| day.and_then(NaiveDate::from_epoch_days)).collect())
+}
+
+pub(crate) fn texts(column: &Column) -> Result<Vec<Option<String>>, StoreError> {
+    Ok(column.str()?.iter().map(|text| text.map(ToOwned::to_owned)).collect())
+}
+
+fn day_sums(daily: &DataFrame) -> Result<Vec<DaySum>, StoreError> {
+    let keys = [CHARGE_DATE, "ServiceProviderName", "BillingAccountId", "BillingCurrency"];
+    let sums = [
+        col(ROWS).sum(),
+        rollup::sum_or_null(Metric::Billed.column()),
+        rollup::sum_or_null(Metric::Effective.column()),
+    ];
+    let frame = streamed(daily.clone().lazy().group_by(keys.map(col)).agg(sums).sort(keys, Default::default()))?;
+    let amounts = |metric: Metric| -> Result<_, StoreError> {
+        Ok(decimal::amounts(frame.column(metric.column())?.as_materialized_series())?)
+    };
+    let (days, rows) = (dates(frame.column(CHARGE_DATE)?)?, frame.column(ROWS)?.i64()?.clone());
+    let (providers, accounts) = (texts(frame.column(keys[1])?)?, texts(frame.column(keys[2])?)?);
+    let currencies = texts(frame.column(keys[3])?)?;
+    let (billed, effective) = (amounts(Metric::Billed)?, amounts(Metric::Effective)?);
+    (0..frame.height())
+        .map(|row| {
+            let currency = currencies[row].as_deref().and_then(|code| code.parse().ok());
+            Ok(DaySum {
+                day: days[row].ok_or(StoreError::Corrupt { what: "day" })?,
+                provider: providers[row].clone(),
+                billing_account: accounts[row].clone(),
+                currency: currency.ok_or(StoreError::Corrupt { what: "currency" })?,
+                rows: rows.get(row).and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0),
+                billed: billed[row],
+                effective: effective[row],
+            })
+        })
+        .collect()
+}
