@@ -1,1 +1,8 @@
-//! outlay
+//! The binary's library: configuration, the order of the pipeline, the command line and the server. Wiring only; what is
+//! wired lives in the rooms (docs/ARCHITECTURE.md).
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod pipeline;
+pub mod serve;

@@ -1,1 +1,7 @@
-fn main(){}
+//! `outlay`: see `outlay --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    outlay::cli::main()
+}

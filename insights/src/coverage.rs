@@ -66,8 +66,10 @@ mod tests {
 
     #[test]
     fn days_are_spelled_as_runs() {
-        let days: Vec<NaiveDate> =
-            ["2026-10-03", "2026-10-07", "2026-10-08", "2026-10-09"].iter().map(|d| d.parse().expect("a day")).collect();
+        let days: Vec<NaiveDate> = ["2026-10-03", "2026-10-07", "2026-10-08", "2026-10-09"]
+            .iter()
+            .map(|d| d.parse().expect("a day"))
+            .collect();
         assert_eq!(spell(&days), "2026-10-03, 2026-10-07..2026-10-09");
     }
 }

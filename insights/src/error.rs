@@ -13,7 +13,9 @@ pub enum InsightError {
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     /// The answer has more rows than may be given without paging.
-    #[error("the answer has {rows} rows, more than {most}: ask for fewer groups, a coarser granularity or a top, or page with limit")]
+    #[error(
+        "the answer has {rows} rows, more than {most}: ask for fewer groups, a coarser granularity or a top, or page with limit"
+    )]
     TooManyRows {
         /// How many.
         rows: usize,

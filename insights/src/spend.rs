@@ -52,7 +52,8 @@ impl Insights {
         };
         let mut warnings = Vec::new();
         let (now, layers) = self.table(&snapshot, query, query.range, scope, &mut warnings).await?;
-        let mut table: Table = now.into_iter().map(|(place, cell)| (place, Pair { now: Some(cell), then: None })).collect();
+        let mut table: Table =
+            now.into_iter().map(|(place, cell)| (place, Pair { now: Some(cell), then: None })).collect();
         if let Some(range) = compared_with {
             let (then, _) = self.table(&snapshot, query, range, scope, &mut Vec::new()).await?;
             pair_up(&mut table, then, query, range, &mut warnings)?;
@@ -136,7 +137,9 @@ impl Insights {
                 (_, 0) => {}
                 (_, days) => warnings.push(Warning {
                     code: "daily_sources",
-                    message: format!("{days} deliveries state days, not hours: their charges stand at the hour they start"),
+                    message: format!(
+                        "{days} deliveries state days, not hours: their charges stand at the hour they start"
+                    ),
                 }),
             }
         }
@@ -216,7 +219,12 @@ impl Insights {
             }
         }
         let days: Vec<_> = days.into_iter().collect();
-        Ok(InsightError::RateMissing { from: currency, to: target, days: spell(&days), amount: amount.unwrap_or_default() })
+        Ok(InsightError::RateMissing {
+            from: currency,
+            to: target,
+            days: spell(&days),
+            amount: amount.unwrap_or_default(),
+        })
     }
 }
 
@@ -290,7 +298,8 @@ fn buckets(granularity: Granularity, range: DateRange) -> usize {
         Granularity::Total => 1,
         Granularity::Hour => usize::try_from(range.days()).unwrap_or(usize::MAX).saturating_mul(24),
         _ => {
-            let starts = std::iter::successors(Some(granularity.start_of(range.from())), |start| granularity.next(*start));
+            let starts =
+                std::iter::successors(Some(granularity.start_of(range.from())), |start| granularity.next(*start));
             starts.take_while(|start| *start < range.to()).count()
         }
     }
@@ -430,7 +439,9 @@ fn page(rows: &mut Vec<SpendRow>, query: &SpendQuery, generation: u64) -> Result
     let Some(limit) = query.limit else {
         return match rows.len() {
             rows if rows > MAX_ROWS => Err(InsightError::TooManyRows { rows, most: MAX_ROWS }),
-            _ if query.cursor.is_some() => Err(ParameterError::new("limit", "give the limit of the page before").into()),
+            _ if query.cursor.is_some() => {
+                Err(ParameterError::new("limit", "give the limit of the page before").into())
+            }
             _ => Ok(None),
         };
     };

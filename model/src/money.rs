@@ -70,7 +70,7 @@ impl Money {
         let exact = read_exact(text)?;
         let money = Self::round(&exact)?;
         let lost = exact - money.to_exact();
-        Ok(ReadMoney { money, rounding: (lost != BigDecimal::from(0)).then_some(lost) })
+        Ok(ReadMoney { money, rounding: (lost != 0).then_some(lost) })
     }
 
     /// Rounds an exact number half-even to 18 decimals.

@@ -257,6 +257,8 @@ pub struct Part {
     pub hourly: bool,
     /// Σ|cost| of each metric, for the overflow guard (P2) and the shrink guard (P3).
     pub magnitude: BTreeMap<Metric, Money>,
+    /// How many of its charges leave each metric out.
+    pub null_rows: BTreeMap<Metric, u64>,
     /// Versions of what made it.
     pub versions: Versions,
 }

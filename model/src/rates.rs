@@ -123,6 +123,17 @@ impl Converted {
         *self.sums.entry(rate.divide.clone()).or_default() += amount.to_exact() * &rate.multiply;
     }
 
+    /// Adds an amount that already is in the target currency.
+    pub fn add_exact(&mut self, amount: Money) {
+        *self.sums.entry(BigDecimal::from(1)).or_default() += amount.to_exact();
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sums.is_empty()
+    }
+
     /// The sum, half-even at 12 decimals.
     ///
     /// # Errors

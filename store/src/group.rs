@@ -16,9 +16,9 @@ use outlay_model::part::Layer;
 use outlay_model::query::{Basis, Metric};
 use outlay_model::{Currency, DateRange, Dimension, Granularity, Money, TagKey};
 use polars::prelude::{
-    Column, DataFrame, DataType, DslBuilder, Expr, ExtraColumnsPolicy, Field, IntoColumn, LazyFrame, MissingColumnsPolicy,
-    ParquetOptions, PlRefPath, PlSmallStr, PolarsResult, ScanSources, SchemaRef, StringChunkedBuilder, UnifiedScanArgs, col,
-    len, lit, when,
+    Column, DataFrame, DataType, DslBuilder, Expr, ExtraColumnsPolicy, Field, IntoColumn, LazyFrame,
+    MissingColumnsPolicy, ParquetOptions, PlRefPath, PlSmallStr, PolarsResult, ScanSources, SchemaRef,
+    StringChunkedBuilder, UnifiedScanArgs, col, len, lit, when,
 };
 
 use crate::stage::{dates, streamed, texts};
@@ -192,7 +192,8 @@ impl Store {
 
     fn scan(&self, files: &[String], schema: SchemaRef) -> Result<LazyFrame, StoreError> {
         let paths = files.iter().map(|file| PlRefPath::new(self.path(file).to_string_lossy()));
-        let options = ParquetOptions { schema: Some(Arc::clone(&schema)), use_statistics: true, ..ParquetOptions::default() };
+        let options =
+            ParquetOptions { schema: Some(Arc::clone(&schema)), use_statistics: true, ..ParquetOptions::default() };
         let args = UnifiedScanArgs {
             schema: Some(schema),
             glob: false,
@@ -279,9 +280,9 @@ fn segment_key(segments: &BTreeSet<NaiveDate>) -> Option<Expr> {
         return Some(col(CHARGE_DATE).alias(SEGMENT));
     }
     let null = lit(polars::prelude::NULL).cast(DataType::Date);
-    let key = segments.iter().fold(null, |before, start| {
-        when(col(CHARGE_DATE).gt_eq(lit(*start))).then(lit(*start)).otherwise(before)
-    });
+    let key = segments
+        .iter()
+        .fold(null, |before, start| when(col(CHARGE_DATE).gt_eq(lit(*start))).then(lit(*start)).otherwise(before));
     Some(key.alias(SEGMENT))
 }
 
@@ -307,7 +308,9 @@ fn read_groups(query: &GroupQuery, frame: &DataFrame) -> Result<Vec<Group>, Stor
     let height = frame.height();
     let counts = |name: &str| -> Result<Vec<u64>, StoreError> {
         match frame.column(name) {
-            Ok(column) => Ok(column.i64()?.iter().map(|n| n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)).collect()),
+            Ok(column) => {
+                Ok(column.i64()?.iter().map(|n| n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)).collect())
+            }
             Err(_) => Ok(vec![0; height]),
         }
     };
@@ -319,7 +322,9 @@ fn read_groups(query: &GroupQuery, frame: &DataFrame) -> Result<Vec<Group>, Stor
     };
     let times = match (query.granularity, frame.column(TIME)) {
         (Granularity::Hour, Ok(column)) => instants(column)?,
-        (_, Ok(column)) => dates(column)?.into_iter().map(|day| day.map(|day| day.and_time(Default::default()))).collect(),
+        (_, Ok(column)) => {
+            dates(column)?.into_iter().map(|day| day.map(|day| day.and_time(Default::default()))).collect()
+        }
         _ => vec![None; height],
     };
     let segments = match frame.column(SEGMENT) {

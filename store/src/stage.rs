@@ -18,8 +18,8 @@ use outlay_model::{Currency, DeliveryKey, Money, PartId, SourceName, TagKey};
 use polars::io::parquet::write::BatchedWriter;
 use polars::polars_utils::compression::ZstdLevel;
 use polars::prelude::{
-    ChunkAgg, Column, DataFrame, DataType, Engine, Expr, IntoLazy, KeyValueMetadata, LazyFrame, ParquetCompression, ParquetWriter,
-    PlRefPath, ScanArgsParquet, StatisticsOptions, col, lit,
+    ChunkAgg, Column, DataFrame, DataType, Engine, Expr, IntoLazy, KeyValueMetadata, LazyFrame, ParquetCompression,
+    ParquetWriter, PlRefPath, ScanArgsParquet, StatisticsOptions, col, lit,
 };
 
 use crate::{Store, StoreError};
@@ -93,7 +93,8 @@ impl Store {
     pub fn stage(&self, spec: StageSpec) -> Result<Stage<'_>, StoreError> {
         let path = self.path(&file_path(&spec, Layer::Charges));
         let file = create(&path)?;
-        let schema = schema::of(schema::ordered(owned_columns(&spec).iter().map(String::as_str)).iter().map(String::as_str));
+        let schema =
+            schema::of(schema::ordered(owned_columns(&spec).iter().map(String::as_str)).iter().map(String::as_str));
         let writer = writer(file, &spec, None).batched(&schema)?;
         Ok(Stage { store: self, spec, writer, path, pending: None, rows: 0 })
     }

@@ -1,0 +1,156 @@
+//! The shapes answers have outside, for the API and the command line alike.
+//!
+//! Functions from reports to something that serialises, and nothing else. Money is written from the decimal, every
+//! digit it has, never through a float (P2); what is not known is null, never 0 and never left out of a row (P6).
+
+mod csv;
+mod lists;
+mod rows;
+mod wide;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use outlay_model::dimension::Fixed;
+use outlay_model::query::{Basis, Metric};
+use outlay_model::report::{SpendReport, SpendRow, Warning};
+use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
+use serde::{Serialize, Serializer};
+
+pub use csv::{csv_name, spend_csv};
+pub use lists::{dimensions_json, rates_json, reconciliation_json, runs_json, values_json};
+pub use rows::{SpendRows, spend_rows};
+pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, TooWide, spend_wide};
+
+/// Everything about a spend answer but its figures.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    total: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<&'a BTreeMap<Currency, Option<Money>>>,
+    currency: Option<Currency>,
+    metric: Metric,
+    basis: Basis,
+    #[serde(flatten)]
+    range: Instants,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared_with: Option<Instants>,
+    granularity: &'static str,
+    complete_until: Option<NaiveDate>,
+    generation: u64,
+    warnings: &'a [Warning],
+    next_cursor: Option<&'a str>,
+}
+
+impl<'a> Envelope<'a> {
+    fn of(report: &'a SpendReport) -> Self {
+        Self {
+            total: report.total,
+            totals: report.totals.as_ref(),
+            currency: report.currency,
+            metric: report.metric,
+            basis: report.basis,
+            range: report.range.into(),
+            compared_with: report.compared_with.map(Instants::from),
+            granularity: report.granularity.as_str(),
+            complete_until: report.complete_until,
+            generation: report.generation,
+            warnings: &report.warnings,
+            next_cursor: report.next_cursor.as_deref(),
+        }
+    }
+}
+
+/// A range of days as the instants it starts and ends at; the end is exclusive.
+#[derive(Serialize)]
+struct Instants {
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+}
+
+impl From<DateRange> for Instants {
+    fn from(range: DateRange) -> Self {
+        let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        Self { from: midnight(range.from()), to: midnight(range.to()) }
+    }
+}
+
+/// One column of a flat row. `rows` and `csv` have the same, so that one can stand for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Time,
+    /// A grouped dimension, by its place.
+    Key(usize),
+    Currency,
+    Cost,
+    Previous,
+    Change,
+}
+
+/// What stands in one column of one row.
+enum Cell<'a> {
+    Null,
+    Time(DateTime<Utc>),
+    Text(&'a str),
+    Money(Money),
+}
+
+impl Column {
+    /// The columns of an answer with their names: `time` unless it is a total, the dimensions, `currency` where
+    /// currencies are kept apart, `cost`, and `previous` and `change` where it is compared.
+    fn of(report: &SpendReport) -> Vec<(String, Self)> {
+        let native = report.currency.is_none();
+        let mut columns = Vec::new();
+        if report.granularity != Granularity::Total {
+            columns.push(("time".to_owned(), Self::Time));
+        }
+        for (place, dimension) in report.group_by.iter().enumerate() {
+            // The bill's currency and the figure's are the same thing then, and a name may stand in a row only once.
+            if !(native && *dimension == Dimension::Fixed(Fixed::Currency)) {
+                columns.push((column_name(dimension), Self::Key(place)));
+            }
+        }
+        if native {
+            columns.push(("currency".to_owned(), Self::Currency));
+        }
+        columns.push(("cost".to_owned(), Self::Cost));
+        if report.compared_with.is_some() {
+            columns.extend([("previous".to_owned(), Self::Previous), ("change".to_owned(), Self::Change)]);
+        }
+        columns
+    }
+
+    fn cell(self, row: &SpendRow) -> Cell<'_> {
+        let money = |money: Option<Money>| money.map_or(Cell::Null, Cell::Money);
+        match self {
+            Self::Time => row.time.map_or(Cell::Null, Cell::Time),
+            Self::Key(place) => row.keys.get(place).and_then(Option::as_deref).map_or(Cell::Null, Cell::Text),
+            Self::Currency => row.currency.as_ref().map(Currency::as_str).map_or(Cell::Null, Cell::Text),
+            Self::Cost => money(row.cost),
+            Self::Previous => money(row.compared.and_then(|compared| compared.previous)),
+            Self::Change => money(row.compared.and_then(|compared| compared.change)),
+        }
+    }
+}
+
+/// A dimension's name in rows: its word in queries, but for the quotes an odd tag key needs there.
+fn column_name(dimension: &Dimension) -> String {
+    match dimension {
+        Dimension::Fixed(fixed) => fixed.as_str().to_owned(),
+        Dimension::Tag(key) => format!("tags.{key}"),
+    }
+}
+
+impl Serialize for Cell<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_none(),
+            Self::Time(time) => time.serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Money(money) => money.serialize(serializer),
+        }
+    }
+}

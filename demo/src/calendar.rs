@@ -1,0 +1,133 @@
+//! The thirteen months a demo covers: twelve whole ones and the current one up to yesterday.
+//!
+//! Invariants: ranges are half-open; no month is empty, so on the first of a month the current one is absent.
+
+use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
+
+/// The whole range of days the bills cover.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    /// First day, the first of a month.
+    pub(crate) start: NaiveDate,
+    /// First day that is not covered.
+    pub(crate) today: NaiveDate,
+    pub(crate) months: Vec<Month>,
+}
+
+/// One billing month.
+#[derive(Clone, Debug)]
+pub(crate) struct Month {
+    /// Position in the window, from 0.
+    pub(crate) index: usize,
+    pub(crate) start: NaiveDate,
+    /// First day of the next month.
+    pub(crate) end: NaiveDate,
+    /// First day without usage: `end`, or today in the open month.
+    pub(crate) charged_until: NaiveDate,
+}
+
+impl Window {
+    /// The window ending on the day before `today`; `None` where the calendar ends.
+    pub(crate) fn ending(today: NaiveDate) -> Option<Window> {
+        let current = today.with_day(1)?;
+        let start = current.checked_sub_months(Months::new(12))?;
+        let mut months = Vec::with_capacity(13);
+        let mut first = start;
+        while first < today {
+            let end = first.checked_add_months(Months::new(1))?;
+            months.push(Month { index: months.len(), start: first, end, charged_until: end.min(today) });
+            first = end;
+        }
+        Some(Window { start, today, months })
+    }
+
+    /// How many days `day` lies after the first one; 0 for days before it.
+    pub(crate) fn position(&self, day: NaiveDate) -> usize {
+        usize::try_from((day - self.start).num_days()).unwrap_or(0)
+    }
+
+    /// Every day with usage, in order.
+    pub(crate) fn days(&self) -> impl Iterator<Item = NaiveDate> + use<> {
+        days(self.start, self.today)
+    }
+
+    /// The day `days` before today, not before the window's start.
+    pub(crate) fn ago(&self, days: u64) -> NaiveDate {
+        self.today.checked_sub_days(Days::new(days)).map_or(self.start, |day| day.max(self.start))
+    }
+}
+
+impl Month {
+    /// `2026-10`
+    pub(crate) fn label(&self) -> String {
+        self.start.format("%Y-%m").to_string()
+    }
+
+    /// Whether the month still runs, so that nothing in it is invoiced yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.charged_until < self.end
+    }
+
+    /// How many days have usage.
+    pub(crate) fn charged_days(&self) -> i128 {
+        i128::from((self.charged_until - self.start).num_days())
+    }
+
+    /// Every day with usage, in order.
+    pub(crate) fn days(&self) -> impl Iterator<Item = NaiveDate> + use<> {
+        days(self.start, self.charged_until)
+    }
+
+    /// The `number`th day of the month; the last one where the month is shorter.
+    pub(crate) fn day(&self, number: u32) -> NaiveDate {
+        let last = self.end.pred_opt().unwrap_or(self.start);
+        self.start.with_day(number).unwrap_or(last)
+    }
+}
+
+fn days(from: NaiveDate, until: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+    from.iter_days().take_while(move |day| *day < until)
+}
+
+/// The day after, for the exclusive end of a daily charge.
+pub(crate) fn next(day: NaiveDate) -> NaiveDate {
+    // Days lie before `today`, which is a date, so there always is a day after.
+    day.succ_opt().unwrap_or(day)
+}
+
+/// Saturday or Sunday.
+pub(crate) fn is_weekend(day: NaiveDate) -> bool {
+    matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(year: i32, month: u32, day: u32) -> Window {
+        Window::ending(NaiveDate::from_ymd_opt(year, month, day).expect("a date")).expect("a window")
+    }
+
+    #[test]
+    fn a_month_in_progress_is_the_thirteenth_and_open() {
+        let window = window(2024, 2, 29);
+        assert_eq!(window.months.len(), 13);
+        assert_eq!(window.start.to_string(), "2023-02-01");
+        assert_eq!(window.months[12].charged_days(), 28);
+        assert!(window.months[12].is_open());
+        assert!(!window.months[11].is_open());
+    }
+
+    #[test]
+    fn the_first_of_a_month_leaves_only_whole_months() {
+        let window = window(2024, 3, 1);
+        assert_eq!(window.months.len(), 12);
+        assert!(window.months.iter().all(|month| !month.is_open()));
+        assert_eq!(window.months[11].charged_days(), 29);
+    }
+
+    #[test]
+    fn the_calendar_has_an_end() {
+        assert!(Window::ending(NaiveDate::MIN).is_none());
+    }
+}

@@ -1,0 +1,4 @@
+//! The software the company rents: Datadog and MongoDB Atlas.
+
+pub(crate) mod atlas;
+pub(crate) mod datadog;

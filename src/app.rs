@@ -1,0 +1,63 @@
+//! The parts of a running Outlay, put together from its configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use outlay_catalog::Catalog;
+use outlay_collectors::focus::Settings;
+use outlay_insights::Insights;
+use outlay_ledger::tags::Privacy;
+use outlay_model::part::Guard;
+use outlay_model::rates::RateTable;
+use outlay_store::Store;
+
+use crate::config::Config;
+
+/// Everything a command needs.
+#[derive(Clone)]
+pub struct App {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// The store.
+    pub store: Arc<Store>,
+    /// The answers.
+    pub insights: Insights,
+    /// How bills are read.
+    pub settings: Arc<Settings>,
+    /// When a bill is refused.
+    pub guard: Guard,
+    /// How long a replaced part is kept for readers that still use it.
+    pub retire_grace: Duration,
+}
+
+impl App {
+    /// Opens catalog and store.
+    ///
+    /// # Errors
+    /// When either cannot be opened.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let rates = RateTable::new(&config.rates).map_err(|problems| anyhow::anyhow!(problems.join("; ")))?;
+        let privacy = Privacy { keep: config.privacy.keep.clone() };
+        let store = Store::open(config.store.url.folder(), config.tags.clone(), privacy.clone())
+            .context("the store cannot be opened")?;
+        let catalog = Catalog::open(config.catalog.url.as_str()).await.context("the catalog cannot be opened")?;
+        let store = Arc::new(store);
+        let insights = Insights::new(catalog.clone(), Arc::clone(&store), Arc::new(rates), config.reporting_currency);
+        Ok(Self {
+            catalog,
+            store,
+            insights,
+            settings: Arc::new(Settings { tags: config.tags.clone(), privacy }),
+            guard: config.guard.clone(),
+            retire_grace: Duration::from_secs(u64::from(config.store.retire_grace_hours) * 3600),
+        })
+    }
+}
+
+/// The time. Only this crate reads the clock; every room is told.
+#[must_use]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
+}

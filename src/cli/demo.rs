@@ -1,0 +1,154 @@
+//! `outlay demo`: an invented company's bills, the real pipeline, real answers. Never calls out.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use outlay_catalog::Run;
+use outlay_demo::Bills;
+use outlay_model::part::RunState;
+use outlay_model::query::SpendParams;
+use outlay_model::report::Scope;
+use outlay_model::{DeliveryKey, SourceName};
+
+use super::output::{count, print};
+use super::{import, spend};
+use crate::app::{App, now};
+use crate::config::Config;
+use crate::pipeline::{self, Force, ImportRequest, Progress};
+use crate::serve::serve;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoArguments {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: std::net::SocketAddr,
+    /// Another company
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Stop when the bills are in
+    #[arg(long)]
+    no_serve: bool,
+}
+
+/// Where the demo keeps its data when nobody says: never beside real bills.
+const DEMO_DATA: &str = "outlay-demo";
+/// The embedded part of its configuration.
+const DEMO_CONFIG: &str = include_str!("../../config/demo.toml");
+
+pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let data = data.unwrap_or_else(|| PathBuf::from(DEMO_DATA));
+    let today = now().date_naive();
+    let bills_folder = data.join("bills");
+    let (folder, seed) = (bills_folder.clone(), arguments.seed);
+    let written = tokio::task::spawn_blocking(move || outlay_demo::write_bills(&folder, seed, today));
+    let bills = written.await?.with_context(|| format!("the bills cannot be written to {}", bills_folder.display()))?;
+    let config_file = data.join("outlay.toml");
+    std::fs::write(&config_file, configuration(&data, today))
+        .with_context(|| format!("{} cannot be written", config_file.display()))?;
+    let loaded = Config::load(Some(&config_file), std::env::vars(), None)?;
+    let app = App::open(&loaded.config).await?;
+    let files: usize = bills.sources.iter().map(|source| source.months.len()).sum();
+    print(&format!("Invented 13 months of bills: {files} files in {}\n", bills_folder.display()))?;
+
+    let mut runs = Vec::new();
+    for source in &bills.sources {
+        let request = ImportRequest {
+            source: SourceName::parse(&source.name)?,
+            kind: "focus".to_owned(),
+            files: source.months.iter().map(|month| month.path.display().to_string()).collect(),
+            delivery: None,
+            // Another seed is another company; its bills may well be smaller.
+            force: Force { shrink: true, rejects: false },
+        };
+        let done = pipeline::import(&app, &request, Arc::new(Quiet)).await?;
+        print(&summary(&source.name, &done))?;
+        runs.extend(done);
+    }
+    if runs.iter().any(|run| matches!(run.state, RunState::Refused | RunState::Failed)) {
+        return Ok(ExitCode::FAILURE);
+    }
+    show(&app, today, &bills, &data, arguments).await?;
+    if !arguments.no_serve {
+        let ready = |address| eprintln!("Serving on http://{address} (Ctrl-C stops it)");
+        serve(app, arguments.listen, ready).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The demo's own configuration file: its tag spellings, where its data is, and rates for its months.
+fn configuration(data: &Path, today: chrono::NaiveDate) -> String {
+    let quoted = |text: String| toml::Value::String(text).to_string();
+    let (store, catalog) = (data.display().to_string(), format!("sqlite://{}/catalog.db", data.display()));
+    let mut text = format!("{DEMO_CONFIG}\n[store]\nurl = {}\n\n[catalog]\nurl = {}\n", quoted(store), quoted(catalog));
+    let mut last = String::new();
+    text.push_str("\n[rates]\n");
+    for (currency, from, to_usd) in outlay_demo::rates(today) {
+        if currency != last {
+            text.push_str(&format!("{}{currency} = [\n", if last.is_empty() { "" } else { "]\n" }));
+            last = currency;
+        }
+        text.push_str(&format!("  {{ from = \"{from}\", to_usd = \"{to_usd}\" }},\n"));
+    }
+    text.push_str("]\n");
+    text
+}
+
+fn summary(source: &str, runs: &[Run]) -> String {
+    let committed: Vec<&Run> = runs.iter().filter(|run| run.state == RunState::Committed).collect();
+    let unchanged = runs.iter().filter(|run| run.state == RunState::Unchanged).count();
+    let rows = committed.iter().map(|run| run.rows).sum();
+    let mut text = format!("  {source}: {} deliveries imported, {} charges", committed.len(), count(rows));
+    if unchanged > 0 {
+        text.push_str(&format!(", {unchanged} unchanged"));
+    }
+    for run in runs.iter().filter(|run| matches!(run.state, RunState::Refused | RunState::Failed)) {
+        text.push_str(&format!("\n  {}", import::describe(run)));
+    }
+    text
+}
+
+/// The first answer, and where to find the others.
+async fn show(
+    app: &App,
+    today: chrono::NaiveDate,
+    bills: &Bills,
+    data: &Path,
+    arguments: &DemoArguments,
+) -> anyhow::Result<()> {
+    let params = SpendParams {
+        group_by: Some("team".to_owned()),
+        granularity: Some("day".to_owned()),
+        ..SpendParams::default()
+    };
+    let query = params.query(today, app.insights.reporting_currency())?;
+    let report = app.insights.spend(&query, &Scope::Company).await?;
+    let lines = app.insights.reconciliation(None, &Scope::Company).await?;
+    let clean = lines.iter().all(|line| line.difference.as_str() == "0");
+    let config = format!("--config {}/outlay.toml", data.display());
+    let (listen, planted, file) = (&arguments.listen, bills.planted.len(), bills.planted_file.display());
+    let reconciled = if clean { "every digit accounted for" } else { "NOT every digit is accounted for" };
+    print(&format!(
+        "\nSpend by team, the last 30 complete days:\n\n{table}\n\n\
+         Reconciled {balances} sums against the bills: {reconciled}.\n\
+         {planted} anomalies are planted; {file} lists them.\n\n\
+         Look around:\n  \
+         outlay spend {config} --group-by provider,service --top 10\n  \
+         outlay spend {config} --group-by environment --granularity month --period last_12_months\n  \
+         outlay reconcile {config}\n  \
+         curl 'http://{listen}/api/v1/spend?group_by=team&period=last_month'\n  \
+         curl 'http://{listen}/api/v1/spend?group_by=provider&granularity=day&format=wide'",
+        table = spend::spend_table(&report, None),
+        balances = lines.len(),
+    ))?;
+    Ok(())
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn surveyed(&self, _: u64) {}
+    fn staging(&self, _: &DeliveryKey, _: u64) {}
+    fn staged(&self, _: u64) {}
+}

@@ -1,0 +1,133 @@
+//! `outlay import`.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use outlay_catalog::Run;
+use outlay_model::part::RunState;
+use outlay_model::{DeliveryKey, SourceName};
+
+use super::output::{TextFormat, count, print};
+use crate::app::App;
+use crate::pipeline::{Force, ImportRequest, Progress, import};
+
+/// What bills are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// FOCUS 1.0 to 1.3
+    Focus,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportArguments {
+    /// Whose bills they are: a name of your choice, the same every time
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| SourceName::parse(text))]
+    source: SourceName,
+    /// What they are
+    #[arg(long, value_enum)]
+    kind: Kind,
+    /// What a later import of the same files replaces [default: their main billing period, such as 2026-10]
+    #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    delivery: Option<String>,
+    /// Let a delivery in although it is much smaller than its last copy
+    #[arg(long)]
+    accept_shrink: bool,
+    /// Let a delivery in although too many of its lines were rejected
+    #[arg(long)]
+    accept_rejects: bool,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: TextFormat,
+    /// Files, folders or quoted patterns; .csv, .csv.gz or .parquet
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+}
+
+pub(super) async fn run(arguments: &ImportArguments, app: &App) -> anyhow::Result<ExitCode> {
+    let Kind::Focus = arguments.kind;
+    let request = ImportRequest {
+        source: arguments.source.clone(),
+        kind: "focus".to_owned(),
+        files: arguments.files.clone(),
+        delivery: arguments.delivery.as_deref().map(DeliveryKey::new),
+        force: Force { shrink: arguments.accept_shrink, rejects: arguments.accept_rejects },
+    };
+    let bar = Arc::new(Bar::new());
+    let progress: Arc<dyn Progress> = Arc::<Bar>::clone(&bar);
+    let runs = import(app, &request, progress).await;
+    bar.0.finish_and_clear();
+    let runs = runs?;
+    match arguments.format {
+        TextFormat::Json => print(&serde_json::to_string_pretty(&outlay_api::wire::runs_json(&runs))?)?,
+        TextFormat::Table => print(&runs.iter().map(describe).collect::<Vec<_>>().join("\n"))?,
+    };
+    let done = runs.iter().all(|run| matches!(run.state, RunState::Committed | RunState::Unchanged));
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One run in a line, and what to know of it below.
+pub(super) fn describe(run: &Run) -> String {
+    let delivery = run.delivery.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut text = format!("{} {delivery}: {}, {} charges", run.source, run.state.as_str(), count(run.rows));
+    if run.state == RunState::Unchanged {
+        text = format!("{} {delivery}: unchanged", run.source);
+    }
+    if run.rejected > 0 {
+        let unpriced =
+            if run.unpriced > 0 { format!(" ({} without readable money)", run.unpriced) } else { String::new() };
+        text.push_str(&format!(", {} rejected{unpriced}", count(run.rejected)));
+    }
+    if !run.repairs.is_empty() {
+        let repairs: Vec<_> =
+            run.repairs.iter().map(|(repair, n)| format!("{} {}", repair.as_str(), count(*n))).collect();
+        text.push_str(&format!("\n  put right or noted: {}", repairs.join(", ")));
+    }
+    if let Some(message) = run.message.as_ref().filter(|_| run.state != RunState::Unchanged) {
+        text.push_str(&format!("\n  {message}"));
+    }
+    if let Some(refusal) = &run.refused {
+        text.push_str(&format!("\n  refused: {}", refusal.reason));
+        for figure in &refusal.figures {
+            text.push_str(&format!("\n    {}: {} before, {} now", figure.name, figure.before, figure.after));
+        }
+    }
+    text
+}
+
+/// Progress on the terminal; nothing elsewhere.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {human_pos} rows, {per_sec}") {
+            bar.set_style(style);
+        }
+        bar.set_message("surveying");
+        Self(bar)
+    }
+}
+
+impl Progress for Bar {
+    fn surveyed(&self, rows: u64) {
+        self.0.inc(rows);
+    }
+
+    fn staging(&self, key: &DeliveryKey, rows: u64) {
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} rows, {eta} left") {
+            self.0.set_style(style);
+        }
+        self.0.set_length(rows);
+        self.0.set_position(0);
+        self.0.set_message(key.to_string());
+    }
+
+    fn staged(&self, rows: u64) {
+        self.0.inc(rows);
+    }
+}

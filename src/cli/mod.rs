@@ -1,0 +1,118 @@
+//! The command line (DESIGN §6): 0 done, 1 failed, 2 bad usage.
+
+mod demo;
+mod import;
+mod output;
+mod reconcile;
+mod spend;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use outlay_insights::InsightError;
+use outlay_model::query::ParameterError;
+use tracing_subscriber::EnvFilter;
+
+use crate::app::App;
+use crate::config::{self, Config, ConfigError, Loaded};
+use crate::serve::serve;
+
+/// What your clouds cost, whose cost it is, and when something is off.
+#[derive(Debug, Parser)]
+#[command(name = "outlay", version, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file [default: ./outlay.toml if present, else built-in defaults]
+    #[arg(long, global = true, env = "OUTLAY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of store and catalog [default: ./outlay-data]
+    #[arg(long, global = true, env = "OUTLAY_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Invent a company's bills, run the real pipeline on them, and serve the answers
+    Demo(demo::DemoArguments),
+    /// Serve the API
+    Serve {
+        /// The address to listen on, such as 127.0.0.1:8080
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<std::net::SocketAddr>,
+    },
+    /// Import bills from disk: FOCUS 1.0 to 1.3 as CSV, CSV.gz or Parquet
+    Import(import::ImportArguments),
+    /// Show spend by team, service, account, tag, …
+    Spend(Box<spend::SpendArguments>),
+    /// Show source against stored, to the last digit
+    Reconcile(reconcile::ReconcileArguments),
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print the configuration in force, and where each value comes from
+    Print,
+    /// Print the JSON schema of the configuration file
+    Schema,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("OUTLAY_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Command::Demo(demo) = &arguments.command {
+        return demo::run(demo, arguments.data).await;
+    }
+    if let Command::Config(ConfigCommand::Schema) = &arguments.command {
+        return output::print(&config::schema());
+    }
+    let loaded = load(&arguments)?;
+    let config = &loaded.config;
+    match &arguments.command {
+        Command::Config(_) => output::print(&config::print(&loaded)),
+        Command::Serve { listen } => {
+            let listen = listen.unwrap_or(config.server.listen);
+            let ready = |address| eprintln!("outlay serves on http://{address}/api/v1/spend (Ctrl-C stops it)");
+            serve(App::open(config).await?, listen, ready).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Import(import) => import::run(import, &App::open(config).await?).await,
+        Command::Spend(spend) => spend::run(spend, &App::open(config).await?).await,
+        Command::Reconcile(reconcile) => reconcile::run(reconcile, &App::open(config).await?).await,
+        Command::Demo(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn load(arguments: &Arguments) -> Result<Loaded, ConfigError> {
+    Config::load(arguments.config.as_deref(), std::env::vars(), arguments.data.as_deref())
+}
+
+/// Says what went wrong, with its causes, and whose fault it is: 2 for what was asked, 1 for the rest.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let asked = error.chain().any(|cause| {
+        cause.is::<ConfigError>()
+            || cause.is::<ParameterError>()
+            || matches!(cause.downcast_ref::<InsightError>(), Some(InsightError::Parameter(_)))
+    });
+    eprintln!("outlay: {error:#}");
+    ExitCode::from(if asked { 2 } else { 1 })
+}

@@ -1,0 +1,123 @@
+//! Addresses: what the server listens on, and where things are kept.
+//!
+//! Messages name an address's scheme and never the rest of it: a database's may hold a password.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::DATA_FOLDER;
+
+/// Where the store is: a local folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", inline)]
+pub struct StoreUrl(String);
+
+impl StoreUrl {
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+impl Default for StoreUrl {
+    fn default() -> Self {
+        Self(DATA_FOLDER.to_owned())
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.split_once("://").map(|(scheme, _)| scheme) {
+            None if text.trim().is_empty() => Err("names no folder; write one such as \"./outlay-data\"".to_owned()),
+            None => Ok(Self(text)),
+            Some(scheme @ ("s3" | "gs" | "az")) => {
+                Err(format!("{scheme}:// is not supported yet; give a local folder such as \"./outlay-data\""))
+            }
+            Some(scheme) => {
+                Err(format!("{scheme}:// is not a place for a store; give a local folder such as \"./outlay-data\""))
+            }
+        }
+    }
+}
+
+impl From<StoreUrl> for String {
+    fn from(url: StoreUrl) -> Self {
+        url.0
+    }
+}
+
+/// Where the catalog is: a SQLite file.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", inline)]
+pub struct CatalogUrl(String);
+
+impl CatalogUrl {
+    /// The catalog in a data folder.
+    ///
+    /// The characters that mean something in an address are escaped, so that any folder will do.
+    pub(super) fn in_folder(folder: &str) -> Self {
+        let file = Path::new(folder).join("catalog.db").display().to_string();
+        Self(format!("sqlite://{}", file.replace('%', "%25").replace('?', "%3F").replace('#', "%23")))
+    }
+
+    /// The address, as the catalog is opened by.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for CatalogUrl {
+    fn default() -> Self {
+        Self::in_folder(DATA_FOLDER)
+    }
+}
+
+impl TryFrom<String> for CatalogUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const EXAMPLE: &str = "write one such as \"sqlite://./outlay-data/catalog.db\"";
+        match text.split_once(':') {
+            Some(("sqlite", rest)) => match rest.strip_prefix("//").unwrap_or(rest) {
+                "" => Err(format!("names no file; {EXAMPLE}")),
+                ":memory:" => Err(format!("a catalog in memory would be lost with the process; {EXAMPLE}")),
+                path if path.contains('?') => Err(format!("takes no parameters; {EXAMPLE}")),
+                _ => Ok(Self(text)),
+            },
+            Some(("postgres" | "postgresql", _)) => Err(format!("PostgreSQL is not supported yet; {EXAMPLE}")),
+            _ => Err(format!("is not the address of a database; {EXAMPLE}")),
+        }
+    }
+}
+
+impl From<CatalogUrl> for String {
+    fn from(url: CatalogUrl) -> Self {
+        url.0
+    }
+}
+
+impl fmt::Debug for CatalogUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Reads an address to listen on; the standard library's own error does not say what one looks like.
+pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format!(
+            "{text:?} is not an address and port; write one such as \"127.0.0.1:8080\" or \"[::]:8080\""
+        ))
+    })
+}

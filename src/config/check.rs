@@ -1,0 +1,76 @@
+//! What the types of the configuration do not say.
+
+use std::collections::BTreeMap;
+
+use outlay_model::Currency;
+use outlay_model::rates::{RateEntry, RateTable};
+use outlay_model::tags::TagSettings;
+
+use super::problem::dotted;
+use super::tree::Path;
+use super::{Config, Place, Problem};
+
+/// Checks what was understood. The defaults have no problems, so every problem has a place.
+pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &mut Vec<Problem>) {
+    let mut add = |place: &[String], key: &[String], text: String| {
+        let place = (0..=place.len()).rev().find_map(|depth| places.get(&place[..depth]));
+        let place = place.expect("only what was said can be wrong").clone();
+        problems.push(Problem { place, key: dotted(key), text });
+    };
+    let mut add_plain = |path: &[&str], text: &str| {
+        let path: Path = path.iter().copied().map(str::to_owned).collect();
+        add(&path, &path, text.to_owned());
+    };
+    for (key, share) in [("max_shrink", config.guard.max_shrink), ("max_rejects", config.guard.max_rejects)] {
+        if !(0.0..=1.0).contains(&share) {
+            add_plain(&["guard", key], "is not a share; give a number between 0 and 1");
+        }
+    }
+    if config.store.retire_grace_hours == 0 {
+        let text = "queries under way would lose the files they read; give at least 1";
+        add_plain(&["store", "retire_grace_hours"], text);
+    }
+    for (path, text) in tag_problems(&config.tags, places) {
+        add(&path, &path, text);
+    }
+    for (path, text) in rate_problems(&config.rates) {
+        add(&path, &path[..2], text);
+    }
+}
+
+/// The model's sentences name a key, with its dots as they are; the longest key that was said is the one that is meant.
+fn tag_problems(tags: &TagSettings, places: &BTreeMap<Path, Place>) -> Vec<(Path, String)> {
+    let locate = |problem: String| {
+        let said = places.keys().filter_map(|path| {
+            let text = problem.strip_prefix(&path.join("."))?.strip_prefix(": ")?;
+            Some((path.clone(), text.to_owned()))
+        });
+        said.max_by_key(|(path, _)| path.join(".").len()).unwrap_or_else(|| (vec!["tags".to_owned()], problem))
+    };
+    tags.problems().into_iter().map(locate).collect()
+}
+
+/// The model's sentences name a currency. Entries only add problems, so the entry that adds one is where it stands.
+fn rate_problems(rates: &BTreeMap<Currency, Vec<RateEntry>>) -> Vec<(Path, String)> {
+    let mut problems = Vec::new();
+    for (currency, entries) in rates {
+        let prefix = format!("rates.{currency}: ");
+        let of = |entries: &[RateEntry]| {
+            RateTable::new(&BTreeMap::from([(*currency, entries.to_vec())])).err().unwrap_or_default()
+        };
+        if of(entries).is_empty() {
+            continue;
+        }
+        let mut told = 0;
+        for count in 0..=entries.len() {
+            let here = of(&entries[..count]);
+            for text in &here[told..] {
+                let mut path = vec!["rates".to_owned(), currency.to_string()];
+                path.extend(count.checked_sub(1).map(|entry| entry.to_string()));
+                problems.push((path, text.strip_prefix(&prefix).unwrap_or(text).to_owned()));
+            }
+            told = here.len();
+        }
+    }
+    problems
+}

@@ -1,0 +1,133 @@
+//! The configuration: what can be set, where it is read from, and what is wrong with it.
+//!
+//! Four layers, each over the one before: the defaults, a TOML file, `--data`, and `OUTLAY_*` variables. They are laid
+//! over each other before anything is understood, and every value keeps the place where it was said, so that a problem
+//! (and `config print`) can point at it.
+//!
+//! Invariants: unknown keys are errors; all problems are reported at once; no secret ever stands in a configuration.
+//! Nothing here reads the environment: it is passed in.
+
+mod address;
+mod check;
+mod load;
+mod print;
+mod problem;
+mod tree;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use outlay_model::Currency;
+use outlay_model::part::Guard;
+use outlay_model::rates::RateEntry;
+use outlay_model::tags::TagSettings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use address::{CatalogUrl, StoreUrl};
+pub use load::Loaded;
+pub use print::print;
+pub use problem::{ConfigError, Place, Problem};
+
+/// The file that is read when `--config` names none.
+pub const FILE: &str = "outlay.toml";
+/// Where the store and the catalog are when nothing says otherwise.
+pub const DATA_FOLDER: &str = "./outlay-data";
+
+/// The configuration of Outlay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The currency of every answer that does not ask for another: an ISO 4217 code. Other currencies need [rates].
+    pub reporting_currency: Currency,
+    /// What `outlay serve` listens on.
+    pub server: Server,
+    /// Where the charges are kept.
+    pub store: Store,
+    /// Where everything else is kept: which charges count, runs, budgets.
+    pub catalog: Catalog,
+    /// How tag keys are read.
+    pub tags: TagSettings,
+    /// What is kept although it may identify a person.
+    pub privacy: Privacy,
+    /// What a unit of each currency is worth in US dollars, and since when. A rate holds until the next one.
+    pub rates: BTreeMap<Currency, Vec<RateEntry>>,
+    /// When a new copy of a bill is refused.
+    pub guard: Guard,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// The address and port to listen on. The default is reachable from this machine only.
+    #[serde(deserialize_with = "address::listen")]
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+}
+
+/// The columnar store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// A local folder, relative to the working folder. By default the one that `--data` names.
+    pub url: StoreUrl,
+    /// How long files that were replaced stay, for the queries that still read them: at least 1.
+    #[schemars(range(min = 1))]
+    pub retire_grace_hours: u32,
+}
+
+/// The SQL database.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Catalog {
+    /// `sqlite://` and a path, relative to the working folder. By default `catalog.db` in the folder that `--data` names.
+    pub url: CatalogUrl,
+}
+
+/// Persons stay out (P10).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Privacy {
+    /// Tag keys and columns kept although they look like a person, such as `aws:createdBy` or an `owner` that holds e-mail
+    /// addresses. All others are dropped when a bill is read.
+    pub keep: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            reporting_currency: Currency::USD,
+            server: Server::default(),
+            store: Store::default(),
+            catalog: Catalog::default(),
+            tags: TagSettings::default(),
+            privacy: Privacy::default(),
+            rates: BTreeMap::new(),
+            guard: Guard::default(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: (Ipv4Addr::LOCALHOST, 8080).into() }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: StoreUrl::default(), retire_grace_hours: 24 }
+    }
+}
+
+/// The JSON schema of the file, for editors: checked in as `config/outlay.schema.json`.
+#[must_use]
+pub fn schema() -> String {
+    let schema = serde_json::to_string_pretty(&schemars::schema_for!(Config)).expect("a schema is JSON");
+    schema + "\n"
+}
+
+#[cfg(test)]
+mod tests;

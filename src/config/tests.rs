@@ -1,0 +1,307 @@
+//! The layers, the problems and the texts of the configuration.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use outlay_model::Currency;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+/// Loads a file with these lines, and these variables.
+fn load(file: &str, env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+    load_with_data(file, env, None)
+}
+
+fn load_with_data(file: &str, env: &[(&str, &str)], data: Option<&str>) -> Result<Loaded, ConfigError> {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("outlay.toml");
+    fs::write(&path, file).expect("writes");
+    let env = env.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let loaded = Config::load(Some(&path), env, data.map(Path::new));
+    loaded.map_err(|error| ConfigError { problems: error.problems.into_iter().map(without_folder).collect() })
+}
+
+fn without_folder(problem: Problem) -> Problem {
+    match problem.place {
+        Place::File(_, line) => Problem { place: Place::File(PathBuf::from("outlay.toml"), line), ..problem },
+        _ => problem,
+    }
+}
+
+#[track_caller]
+fn loaded(file: &str, env: &[(&str, &str)]) -> Config {
+    load(file, env).unwrap_or_else(|error| panic!("{error}")).config
+}
+
+#[track_caller]
+fn check(file: &str, env: &[(&str, &str)], expected: &[&str]) {
+    let error = load(file, env).expect_err("there are problems");
+    assert_eq!(error.problems.iter().map(Problem::to_string).collect::<Vec<_>>(), expected);
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    let config = loaded("", &[]);
+    assert_eq!(config, Config::default());
+    assert_eq!(config.reporting_currency, Currency::USD);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.store.url.folder(), Path::new("./outlay-data"));
+    assert_eq!(config.catalog.url.as_str(), "sqlite://./outlay-data/catalog.db");
+    assert_eq!(config.store.retire_grace_hours, 24);
+}
+
+#[test]
+fn variables_win_over_data_and_data_over_the_file() {
+    let file = "store.url = './mine'\ncatalog.url = 'sqlite://mine.db'\nserver.listen = '127.0.0.1:1'\n";
+    let env = [("OUTLAY_STORE__URL", "elsewhere"), ("OUTLAY_SERVER__LISTEN", "[::1]:2"), ("PATH", "/bin")];
+    let loaded = load_with_data(file, &env, Some("/var/lib/100%")).expect("loads");
+    assert_eq!(loaded.config.store.url.folder(), Path::new("elsewhere"));
+    assert_eq!(loaded.config.catalog.url.as_str(), "sqlite:///var/lib/100%25/catalog.db");
+    assert_eq!(loaded.config.server.listen.to_string(), "[::1]:2");
+}
+
+#[test]
+fn a_variable_is_toml_or_else_text() {
+    let config = loaded(
+        "tags.aliases.team = ['Team']\nserver.listen = '127.0.0.1:1'\n",
+        &[
+            ("OUTLAY_TAGS", "{ daily = ['team'] }"),
+            ("OUTLAY_TAGS__ALIASES__env", "[\"stage\"]"),
+            ("OUTLAY_RATES__EUR", "[{ from = 2026-01-01, to_usd = '1.08' }]"),
+            ("OUTLAY_REPORTING_CURRENCY", "\"EUR\""),
+            ("OUTLAY_STORE__URL", "2026-10-01"),
+            ("OUTLAY_STORE__RETIRE_GRACE_HOURS", "48"),
+            ("OUTLAY_GUARD__MAX_SHRINK", "1"),
+            ("OUTLAY_CONFIG", "not a key"),
+            ("OUTLAY_DATA", "not a key"),
+            ("OUTLAY_LOG", "not a key"),
+        ],
+    );
+    let aliases = |key: &str| config.tags.aliases[key].clone();
+    assert_eq!((aliases("team"), aliases("env")), (vec!["Team".to_owned()], vec!["stage".to_owned()]));
+    assert_eq!(config.tags.daily, Some(vec!["team".to_owned()]));
+    assert_eq!(config.rates[&"EUR".parse().expect("a code")][0].to_usd, "1.08");
+    assert_eq!(config.reporting_currency.as_str(), "EUR");
+    assert_eq!(config.store.url.folder(), Path::new("2026-10-01"));
+    assert_eq!(config.store.retire_grace_hours, 48);
+    assert_eq!(config.guard.max_shrink, 1.0);
+}
+
+#[test]
+fn unknown_keys_are_errors_with_a_suggestion() {
+    check(
+        "colour = 1\nlisten = 'x'\n[server]\nlisen = 'x'\n[sever]\n[rates]\nEUR = [{ form = '2026-01-01', to_usd = '1' }]",
+        &[],
+        &[
+            "outlay.toml:1: colour: is not a key; see `outlay config schema` for those there are",
+            "outlay.toml:2: listen: is not a key; did you mean server.listen?",
+            "outlay.toml:4: server.lisen: is not a key; did you mean server.listen?",
+            "outlay.toml:5: sever: is not a key; did you mean server?",
+            "outlay.toml:7: rates.EUR: missing field `from`",
+            "outlay.toml:7: rates.EUR.form: is not a key; did you mean rates.EUR.from?",
+        ],
+    );
+    check(
+        "",
+        &[
+            ("OUTLAY_", "secret"),
+            ("OUTLAY_CONFG", "secret"),
+            ("OUTLAY_LISTEN", "secret"),
+            ("OUTLAY_SERVER", "{ lisen = 'x' }"),
+            ("OUTLAY_SERVER_LISTEN", "secret"),
+            ("OUTLAY_SERVER__LISTEN__PORT", "secret"),
+            ("OUTLAY_WHATEVER", "secret"),
+        ],
+        &[
+            "OUTLAY_: names no configuration key; OUTLAY_SERVER__LISTEN, say, is server.listen",
+            "OUTLAY_CONFG: names no configuration key; did you mean OUTLAY_CONFIG?",
+            "OUTLAY_LISTEN: names no configuration key; did you mean OUTLAY_SERVER__LISTEN?",
+            "OUTLAY_SERVER: server.lisen: is not a key; did you mean server.listen?",
+            "OUTLAY_SERVER_LISTEN: names no configuration key; did you mean OUTLAY_SERVER__LISTEN?",
+            "OUTLAY_SERVER__LISTEN__PORT: names no configuration key; did you mean OUTLAY_SERVER__LISTEN?",
+            "OUTLAY_WHATEVER: names no configuration key; OUTLAY_SERVER__LISTEN, say, is server.listen",
+        ],
+    );
+}
+
+#[test]
+fn wrong_types_are_told_in_toml_words() {
+    check(
+        "reporting_currency = 5\nserver = 'x'\n[store]\nretire_grace_hours = -1\n[guard]\nmax_shrink = 'a'\n\
+         [privacy]\nkeep = 'owner'\n[tags]\naliases = [1]\ndaily = [\n  'team',\n  5,\n]\n[rates]\nEUR = 1.08\n",
+        &[],
+        &[
+            "outlay.toml:1: reporting_currency: invalid type: integer `5`, expected a string",
+            "outlay.toml:2: server: invalid type: string \"x\", expected a table",
+            "outlay.toml:4: store.retire_grace_hours: invalid value: integer `-1`, expected a whole number",
+            "outlay.toml:6: guard.max_shrink: invalid type: string \"a\", expected a number",
+            "outlay.toml:8: privacy.keep: invalid type: string \"owner\", expected a list",
+            "outlay.toml:10: tags.aliases: invalid type: sequence, expected a table",
+            "outlay.toml:13: tags.daily: invalid type: integer `5`, expected a string",
+            "outlay.toml:16: rates.EUR: invalid type: floating point `1.08`, expected a list",
+        ],
+    );
+}
+
+#[test]
+fn values_that_mean_nothing_are_told() {
+    check(
+        "reporting_currency = 'usd'\nserver.listen = 'localhost'\n[guard]\nmax_shrink = 1.5\nmax_rejects = nan\n\
+         [store]\nretire_grace_hours = 0\n[tags.aliases]\nteam = ['Team', 'crew']\nsquad = ['crew']\n\
+         'cost.center' = ['team']\n",
+        &[],
+        &[
+            "outlay.toml:1: reporting_currency: \"usd\" is not a currency code: give three capital letters, such as USD",
+            "outlay.toml:2: server.listen: \"localhost\" is not an address and port; write one such as \
+             \"127.0.0.1:8080\" or \"[::]:8080\"",
+            "outlay.toml:4: guard.max_shrink: is not a share; give a number between 0 and 1",
+            "outlay.toml:5: guard.max_rejects: is not a share; give a number between 0 and 1",
+            "outlay.toml:7: store.retire_grace_hours: queries under way would lose the files they read; give at least 1",
+            "outlay.toml:9: tags.aliases.team: \"crew\" is already an alias of \"squad\"",
+            "outlay.toml:11: tags.aliases.\"cost.center\": \"team\" is itself a key with aliases",
+        ],
+    );
+}
+
+#[test]
+fn rates_are_told_by_the_entry() {
+    check(
+        "[rates]\nEUR = [\n  { from = '2026-01-01', to_usd = '1.08' },\n  { from = '2026-01-01', to_usd = '1.1' },\n  \
+         { from = '2026-02-01', to_usd = 'x' },\n  { from = '1 March', to_usd = '1' },\n  { from = 2026-04-01 },\n]\n\
+         USD = []\neuro = []\n",
+        &[("OUTLAY_RATES__GBP", "[{ from = '2026-01-01', to_usd = '-1' }]")],
+        &[
+            "outlay.toml:4: rates.EUR: two rates from 2026-01-01",
+            "outlay.toml:5: rates.EUR: to_usd = \"x\" is not a positive decimal of at most 18 decimals",
+            "outlay.toml:6: rates.EUR.from: is not a date; write one such as \"2026-01-31\"",
+            "outlay.toml:7: rates.EUR: missing field `to_usd`",
+            "outlay.toml:9: rates.USD: rates are quoted against USD, so it has none",
+            "outlay.toml:10: rates.euro: \"euro\" is not a currency code: give three capital letters, such as USD",
+            "OUTLAY_RATES__GBP: rates.GBP: to_usd = \"-1\" is not a positive decimal of at most 18 decimals",
+        ],
+    );
+}
+
+#[test]
+fn places_that_are_not_supported_are_told_without_their_secrets() {
+    let store = |url: &str, text: &str| {
+        check(&format!("[store]\nurl = '{url}'"), &[], &[&format!("outlay.toml:2: store.url: {text}")]);
+    };
+    store("s3://bucket/prefix", "s3:// is not supported yet; give a local folder such as \"./outlay-data\"");
+    store("ftp://host", "ftp:// is not a place for a store; give a local folder such as \"./outlay-data\"");
+    store("", "names no folder; write one such as \"./outlay-data\"");
+    let catalog = |url: &str, text: &str| {
+        let text = format!(
+            "OUTLAY_CATALOG__URL: catalog.url: {text}; write one such as \"sqlite://./outlay-data/catalog.db\""
+        );
+        check("", &[("OUTLAY_CATALOG__URL", url)], &[&text]);
+    };
+    catalog("postgres://me:secret@host/outlay", "PostgreSQL is not supported yet");
+    catalog("mysql://me:secret@host/outlay", "is not the address of a database");
+    catalog("./catalog.db", "is not the address of a database");
+    catalog("sqlite://", "names no file");
+    catalog("sqlite::memory:", "a catalog in memory would be lost with the process");
+    catalog("sqlite://catalog.db?mode=ro", "takes no parameters");
+}
+
+#[test]
+fn data_that_is_no_folder_is_told() {
+    let error = load_with_data("", &[], Some("s3://bucket")).expect_err("not a folder");
+    let text = "--data: store.url: s3:// is not supported yet; give a local folder such as \"./outlay-data\"";
+    assert_eq!(error.problems.iter().map(Problem::to_string).collect::<Vec<_>>(), [text]);
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_told_by_the_line_with_the_variables() {
+    let error =
+        load("reporting_currency = 'USD'\n[server\nlisten = \nlisten = 1\n", &[("OUTLAY_X", "")]).expect_err("broken");
+    let lines: Vec<_> = error.problems.iter().map(|problem| problem.place.to_string()).collect();
+    assert_eq!(lines, ["outlay.toml:2", "outlay.toml:3", "OUTLAY_X"], "{error}");
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let error = Config::load(Some(Path::new("/nowhere/outlay.toml")), std::iter::empty(), None).expect_err("not there");
+    assert!(error.to_string().starts_with(
+        "the configuration has a problem\n  /nowhere/outlay.toml: cannot be read: No such file or directory"
+    ));
+}
+
+#[test]
+fn print_says_where_each_value_comes_from() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("outlay.toml");
+    fs::write(
+        &path,
+        "[tags.aliases]\nteam = ['Team']\n\n[rates]\nEUR = [\n  { from = 2026-01-01, to_usd = '1.08' },\n]\n",
+    )
+    .expect("writes");
+    let env = [("OUTLAY_SERVER__LISTEN".to_owned(), "0.0.0.0:80".to_owned())];
+    let loaded = Config::load(Some(&path), env.into_iter(), Some(Path::new("/data"))).expect("loads");
+    let printed = print(&loaded).replace(path.to_str().expect("text"), "outlay.toml");
+    insta::assert_snapshot!(printed, @r#""#);
+}
+
+#[test]
+fn every_checked_in_file_loads() {
+    for name in ["outlay.example.toml", "demo.toml"] {
+        let path = repository().join("config").join(name);
+        Config::load(Some(&path), std::iter::empty(), None).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn the_example_shows_every_key() {
+    let text = fs::read_to_string(repository().join("config/outlay.example.toml")).expect("is there");
+    let example: toml::Table = text.parse().expect("is TOML");
+    let known = serde_json::to_value(Config::default()).expect("a configuration is JSON");
+    for (section, keys) in known.as_object().expect("it has keys") {
+        let shown = example.get(section).unwrap_or_else(|| panic!("{section} is missing"));
+        for key in keys.as_object().into_iter().flatten().map(|(key, _)| key) {
+            assert!(shown.get(key).is_some(), "{section}.{key} is missing");
+        }
+    }
+}
+
+#[test]
+fn the_checked_in_schema_is_the_one_of_the_code() {
+    let checked_in = fs::read_to_string(repository().join("config/outlay.schema.json")).unwrap_or_default();
+    assert!(checked_in == schema(), "run `outlay config schema > config/outlay.schema.json` and look at what changed");
+}
+
+fn configs() -> impl Strategy<Value = Config> {
+    let text = "[ -~\\n\\t\u{1}\u{7f}é\u{2028}]{0,8}";
+    let texts = prop::collection::vec(text, 0..3);
+    let aliases = prop::collection::btree_map(text, texts.clone(), 0..3);
+    let rate = ((1..28u32), (1..1000u32)).prop_map(|(day, rate)| RateEntry {
+        from: chrono::NaiveDate::from_ymd_opt(2026, 1, day).expect("a day"),
+        to_usd: format!("1.{rate}"),
+    });
+    let rates = prop::collection::btree_map("[A-TV-Z]{3}", prop::collection::vec(rate, 0..2), 0..3);
+    let sections = (aliases, prop::option::of(texts.clone()), texts, rates, 0.0..=1.0, 1..u32::MAX);
+    sections.prop_map(|(aliases, daily, keep, rates, max_shrink, retire_grace_hours)| Config {
+        tags: TagSettings { aliases, daily },
+        privacy: Privacy { keep },
+        rates: rates.into_iter().map(|(code, dated)| (code.parse().expect("a code"), dated)).collect(),
+        guard: Guard { max_shrink, ..Guard::default() },
+        store: Store { retire_grace_hours, ..Store::default() },
+        ..Config::default()
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_loads_to_the_same(config in configs()) {
+        let distinct_rates = config.rates.values().all(|dated| dated.len() < 2 || dated[0].from != dated[1].from);
+        prop_assume!(config.tags.problems().is_empty() && distinct_rates);
+        let printed = print(&Loaded { config: config.clone(), file: None, places: BTreeMap::new() });
+        let again = load(&printed, &[]).map_err(|error| TestCaseError::fail(format!("{error}\n{printed}")))?;
+        prop_assert_eq!(again.config, config);
+    }
+}

@@ -1,0 +1,150 @@
+//! What was said, layer over layer, as one TOML tree in which every value knows its place.
+//!
+//! The tree is TOML's own, with its spans made over: the span of a key and of its value starts at the number of the
+//! place where they were said. Deserialising keeps spans in its errors, so an error leads straight to the value at fault,
+//! whichever layer it came from.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
+
+use super::{Config, Place};
+
+/// Keys and list positions that lead to a value.
+pub(super) type Path = Vec<String>;
+
+/// Everything that was said.
+#[derive(Debug, Default)]
+pub(super) struct Said<'i> {
+    root: DeTable<'i>,
+    places: Vec<Place>,
+}
+
+impl<'i> Said<'i> {
+    /// Lays a table over what was said before: tables are merged, anything else is replaced whole.
+    pub(super) fn add(&mut self, table: DeTable<'i>, place: &dyn Fn(usize) -> Place) {
+        let table = self.place_table(table, place);
+        lay_over(&mut self.root, table);
+    }
+
+    fn place_table(&mut self, table: DeTable<'i>, place: &dyn Fn(usize) -> Place) -> DeTable<'i> {
+        let mut placed = DeTable::new();
+        for (key, value) in table {
+            let number = self.number(place(key.span().start));
+            let value = self.place_value(value.into_inner(), place);
+            placed.insert(spanned(number, key.into_inner()), spanned(number, value));
+        }
+        placed
+    }
+
+    fn place_value(&mut self, value: DeValue<'i>, place: &dyn Fn(usize) -> Place) -> DeValue<'i> {
+        match value {
+            DeValue::Table(table) => DeValue::Table(self.place_table(table, place)),
+            DeValue::Array(items) => {
+                let placed = items.into_iter().map(|item| {
+                    let number = self.number(place(item.span().start));
+                    spanned(number, self.place_value(item.into_inner(), place))
+                });
+                DeValue::Array(placed.collect())
+            }
+            // Dates are text to everything that reads them, quoted or not.
+            DeValue::Datetime(date) => DeValue::String(date.to_string().into()),
+            scalar => scalar,
+        }
+    }
+
+    fn number(&mut self, place: Place) -> usize {
+        self.places.push(place);
+        self.places.len() - 1
+    }
+
+    /// Understands what was said.
+    pub(super) fn config(&self) -> Result<Config, Error> {
+        let nowhere = self.places.len();
+        Config::deserialize(Deserializer::from(spanned(nowhere, self.root.clone())))
+    }
+
+    /// Takes the value out that an error points at, and says the keys that led to it and its place.
+    pub(super) fn take_out(&mut self, error: &Error) -> Option<(Path, Place)> {
+        let number = error.span()?.start;
+        let mut path = Path::new();
+        let found = take_from_table(&mut self.root, number, &mut path);
+        path.reverse();
+        found.then(|| (path, self.places[number].clone()))
+    }
+
+    /// The places of all values.
+    pub(super) fn places(&self) -> BTreeMap<Path, Place> {
+        fn walk(value: &DeValue<'_>, path: &mut Path, visit: &mut dyn FnMut(&Path, usize)) {
+            let children: Vec<(String, &Spanned<DeValue<'_>>)> = match value {
+                DeValue::Table(table) => table.iter().map(|(key, value)| (key.get_ref().to_string(), value)).collect(),
+                DeValue::Array(items) => items.iter().enumerate().map(|(n, item)| (n.to_string(), item)).collect(),
+                _ => return,
+            };
+            for (step, value) in children {
+                path.push(step);
+                visit(path, value.span().start);
+                walk(value.get_ref(), path, visit);
+                path.pop();
+            }
+        }
+        let mut places = BTreeMap::new();
+        walk(&DeValue::Table(self.root.clone()), &mut Path::new(), &mut |path, number| {
+            places.insert(path.clone(), self.places[number].clone());
+        });
+        places
+    }
+}
+
+fn spanned<T>(number: usize, value: T) -> Spanned<T> {
+    Spanned::new(number..number + 1, value)
+}
+
+fn lay_over<'i>(under: &mut DeTable<'i>, over: DeTable<'i>) {
+    for (key, mut value) in over {
+        match (under.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.get_mut()) {
+            (Some(DeValue::Table(under)), DeValue::Table(over)) => lay_over(under, std::mem::take(over)),
+            _ => {
+                // Inserting over a key would leave the old key, and with it the old place.
+                under.remove(key.get_ref().as_ref());
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Removes the numbered value and gathers the keys that lead to it, innermost first. Positions in lists are left out: they
+/// change when a value before them is taken out.
+fn take_from_table(table: &mut DeTable<'_>, number: usize, path: &mut Path) -> bool {
+    let step = table.iter_mut().find_map(|(key, value)| {
+        let here = value.span().start == number;
+        (here || take_from_value(value.get_mut(), number, path)).then(|| (key.get_ref().to_string(), here))
+    });
+    let Some((key, here)) = step else { return false };
+    if here {
+        table.remove(key.as_str());
+    }
+    path.push(key);
+    true
+}
+
+fn take_from_value(value: &mut DeValue<'_>, number: usize, path: &mut Path) -> bool {
+    match value {
+        DeValue::Table(table) => take_from_table(table, number, path),
+        DeValue::Array(items) => {
+            let step = items.iter_mut().enumerate().find_map(|(n, item)| {
+                let here = item.span().start == number;
+                (here || take_from_value(item.get_mut(), number, path)).then_some((n, here))
+            });
+            let Some((n, here)) = step else { return false };
+            if here {
+                let kept = std::mem::replace(items, DeArray::new()).into_iter().enumerate();
+                *items = kept.filter(|(other, _)| *other != n).map(|(_, item)| item).collect();
+            }
+            true
+        }
+        _ => false,
+    }
+}

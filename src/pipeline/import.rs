@@ -1,0 +1,293 @@
+//! Imports bills that lie on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Context;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use outlay_catalog::{Commit, Intent, Rejects, Run};
+use outlay_collectors::CollectError;
+use outlay_collectors::focus::{self, Coverage, Delivery, FileSurvey, Normaliser};
+use outlay_collectors::input;
+use outlay_ledger::schema::LAYOUT;
+use outlay_model::part::{Balance, Part, RunState, Versions};
+use outlay_model::query::Metric;
+use outlay_model::{DateRange, DeliveryKey, PartId, RunId, SourceName};
+use outlay_store::{StageSpec, Staged, Store, StoreError};
+use uuid::Uuid;
+
+use super::balance::{RejectedSums, balances};
+use super::guards::refusal;
+use crate::app::{App, now};
+
+pub use super::guards::Force;
+
+/// How long a part may take from its intent to its commit.
+const STAGING: Duration = Duration::hours(12);
+
+/// Bills to import.
+#[derive(Debug, Clone)]
+pub struct ImportRequest {
+    /// Whose they are.
+    pub source: SourceName,
+    /// What they are: `focus`.
+    pub kind: String,
+    /// Files, folders and patterns.
+    pub files: Vec<String>,
+    /// What a later import of them replaces; by default their main billing period.
+    pub delivery: Option<DeliveryKey>,
+    /// What the operator lets in.
+    pub force: Force,
+}
+
+/// Hears how long work gets on. Called from the threads that do it.
+pub trait Progress: Send + Sync {
+    /// So many rows were surveyed.
+    fn surveyed(&self, rows: u64);
+    /// A delivery of so many rows is being staged.
+    fn staging(&self, key: &DeliveryKey, rows: u64);
+    /// So many of them are done.
+    fn staged(&self, rows: u64);
+}
+
+/// Imports the bills, delivery by delivery, and gives the run of each. A delivery that is refused or fails does not stop
+/// the others.
+///
+/// # Errors
+/// When the files cannot be told apart into deliveries, or the catalog fails.
+pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progress>) -> anyhow::Result<Vec<Run>> {
+    let files = input::find(&request.files)?;
+    let settings = Arc::clone(&app.settings);
+    let (key, watcher) = (request.delivery.clone(), Arc::clone(&progress));
+    let survey = tokio::task::spawn_blocking(move || -> Result<Vec<Delivery>, CollectError> {
+        let surveys: Vec<FileSurvey> = files
+            .iter()
+            .map(|file| focus::survey(file, &settings, &mut |rows| watcher.surveyed(rows)))
+            .collect::<Result<_, _>>()?;
+        focus::deliveries(surveys, key.as_ref(), &settings)
+    });
+    let mut runs = Vec::new();
+    for delivery in survey.await?? {
+        runs.push(one(app, request, delivery, &progress).await?);
+    }
+    super::sweep(app).await?;
+    Ok(runs)
+}
+
+/// What became of a staged delivery.
+enum Outcome {
+    Committed,
+    Unchanged,
+    Refused,
+}
+
+async fn one(
+    app: &App,
+    request: &ImportRequest,
+    delivery: Delivery,
+    progress: &Arc<dyn Progress>,
+) -> anyhow::Result<Run> {
+    let mut run = Run::started(RunId::new(new_id()), request.source.clone(), request.kind.clone(), now());
+    run.delivery = Some(delivery.key.clone());
+    app.catalog.start_run(&run).await?;
+    let mut rejects = Rejects::default();
+    let result = stage_and_commit(app, request, delivery, progress, &mut run, &mut rejects).await;
+    run.finished_at = Some(now());
+    match result {
+        Ok(Outcome::Committed) => return Ok(run),
+        Ok(Outcome::Unchanged) => run.state = RunState::Unchanged,
+        Ok(Outcome::Refused) => run.state = RunState::Refused,
+        Err(error) => {
+            run.state = RunState::Failed;
+            run.message = Some(format!("{error:#}"));
+            tracing::error!(source = %run.source, run = %run.id, error = format!("{error:#}"), "an import failed");
+        }
+    }
+    // The part was never made live: what was written of it may go.
+    if let Some(part) = run.part.take() {
+        app.catalog.abandon(&part).await?;
+    }
+    app.catalog.finish_run(&run, &rejects).await?;
+    Ok(run)
+}
+
+async fn stage_and_commit(
+    app: &App,
+    request: &ImportRequest,
+    delivery: Delivery,
+    progress: &Arc<dyn Progress>,
+    run: &mut Run,
+    rejects: &mut Rejects,
+) -> anyhow::Result<Outcome> {
+    let last = app.catalog.live_part(&request.source, &delivery.key).await?;
+    if last.as_ref().is_some_and(|last| last.fingerprint == delivery.fingerprint) {
+        run.message = Some("the same files were imported before".to_owned());
+        return Ok(Outcome::Unchanged);
+    }
+    let part = PartId::new(new_id());
+    let files = Store::files_of(&request.source, &part);
+    let (source, expires_at) = (request.source.clone(), now() + STAGING);
+    let intent = Intent { part: part.clone(), run: run.id.clone(), source, files, expires_at };
+    app.catalog.intend(&intent).await?;
+    run.part = Some(part.clone());
+
+    progress.staging(&delivery.key, delivery.rows);
+    let work = Work {
+        store: Arc::clone(&app.store),
+        settings: Arc::clone(&app.settings),
+        source: request.source.clone(),
+        part,
+        progress: Arc::clone(progress),
+        started: run.started_at,
+    };
+    let done =
+        tokio::task::spawn_blocking(move || work.stage(&delivery)).await?.context("the delivery cannot be staged")?;
+    *rejects = done.rejects;
+    run.rows = done.part.rows;
+    run.rejected = rejects.rows();
+    run.unpriced = rejects.unpriced();
+    run.repairs = done.repairs;
+
+    if done.part.rows == 0 && last.is_some() && !request.force.shrink {
+        anyhow::bail!(
+            "the delivery has no charges; the last copy has: if that is right, let it in with --accept-shrink"
+        );
+    }
+    run.refused = refusal(&app.guard, request.force, &done.part, last.as_ref(), run.rejected, run.unpriced);
+    if run.refused.is_some() {
+        return Ok(Outcome::Refused);
+    }
+    let at = now();
+    let committed = Run { state: RunState::Committed, finished_at: Some(at), ..run.clone() };
+    let commit = Commit {
+        part: done.part,
+        run: committed.clone(),
+        balances: done.balances,
+        rejects: rejects.clone(),
+        days: done.days,
+        replaces: last.map(|last| last.id),
+        now: at,
+    };
+    app.catalog.commit(commit).await?;
+    *run = committed;
+    Ok(Outcome::Committed)
+}
+
+/// Everything a blocking thread needs to stage a delivery.
+struct Work {
+    store: Arc<Store>,
+    settings: Arc<focus::Settings>,
+    source: SourceName,
+    part: PartId,
+    progress: Arc<dyn Progress>,
+    started: DateTime<Utc>,
+}
+
+/// A staged delivery, ready for its guards.
+struct Done {
+    part: Part,
+    balances: Vec<Balance>,
+    days: Vec<outlay_model::part::DaySum>,
+    rejects: Rejects,
+    repairs: outlay_model::part::Repairs,
+}
+
+/// A batch that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+enum StageError {
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Work {
+    fn stage(&self, delivery: &Delivery) -> anyhow::Result<Done> {
+        let mut stage = self.store.stage(StageSpec {
+            part: self.part.clone(),
+            source: self.source.clone(),
+            delivery: delivery.key.clone(),
+            fingerprint: delivery.fingerprint.clone(),
+            columns: delivery.columns.clone(),
+            tag_keys: delivery.tag_keys.clone(),
+        })?;
+        let mut normaliser = Normaliser::new(delivery, &self.settings);
+        let (mut rejects, mut rejected) = (Rejects::default(), RejectedSums::default());
+        normaliser.run(|batch| -> Result<(), StageError> {
+            let rows = (batch.charges.height() + batch.rejects.len()) as u64;
+            for reject in batch.rejects {
+                rejected.add(&reject);
+                rejects.push(reject);
+            }
+            stage.write(batch.charges)?;
+            self.progress.staged(rows);
+            Ok(())
+        })?;
+        let staged = stage.finish(&self.settings.tags.daily_keys())?;
+        let magnitude = normaliser.magnitude.iter().map(|(metric, sum)| {
+            let sum = sum.with_context(|| format!("Σ|{}| is beyond 20 digits before the point", metric.column()))?;
+            Ok((*metric, sum))
+        });
+        let magnitude = magnitude.collect::<anyhow::Result<BTreeMap<Metric, _>>>()?;
+        let balances = balances(delivery, &staged, &rejected, &normaliser.rounding);
+        Ok(Done {
+            part: self.part(delivery, &staged, magnitude, &normaliser.coverage),
+            balances,
+            days: staged.days,
+            rejects,
+            repairs: normaliser.repairs,
+        })
+    }
+
+    fn part(
+        &self,
+        delivery: &Delivery,
+        staged: &Staged,
+        magnitude: BTreeMap<Metric, outlay_model::Money>,
+        coverage: &Coverage,
+    ) -> Part {
+        // A bill without usage (a subscription) covers the days its charges do.
+        let covered = if coverage.usage.is_empty() { &coverage.any } else { &coverage.usage };
+        Part {
+            id: self.part.clone(),
+            source: self.source.clone(),
+            delivery: delivery.key.clone(),
+            fingerprint: delivery.fingerprint.clone(),
+            files: Store::files_of(&self.source, &self.part),
+            rows: staged.rows,
+            days: staged.span(),
+            covered: runs_of_days(covered, self.started.date_naive()),
+            billing_periods: staged.billing_periods.clone(),
+            currencies: staged.currencies.clone(),
+            columns: staged.columns.clone(),
+            tag_keys: delivery.tag_keys.clone(),
+            daily_tags: staged.daily_tags.clone(),
+            more_tags: delivery.more_tags,
+            hourly: coverage.hourly,
+            magnitude,
+            null_rows: staged.null_rows.clone(),
+            versions: Versions { normaliser: focus::VERSION, layout: LAYOUT },
+        }
+    }
+}
+
+/// Days before today as runs: what is said about a day that is not over is not complete.
+fn runs_of_days(days: &BTreeSet<NaiveDate>, today: NaiveDate) -> Vec<DateRange> {
+    let mut runs: Vec<DateRange> = Vec::new();
+    for day in days.range(..today) {
+        let Some(next) = day.succ_opt() else { continue };
+        let joined = runs.last().filter(|run| run.to() == *day).and_then(|run| DateRange::new(run.from(), next));
+        match joined {
+            Some(run) => {
+                runs.pop();
+                runs.push(run);
+            }
+            None => runs.extend(DateRange::new(*day, next)),
+        }
+    }
+    runs
+}
+
+fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}

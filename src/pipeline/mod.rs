@@ -1,0 +1,9 @@
+//! The order of the pipeline, written here once: survey, normalise, own, stage, check, commit, sweep (DESIGN §2).
+
+mod balance;
+mod guards;
+mod import;
+mod sweep;
+
+pub use import::{Force, ImportRequest, Progress, import};
+pub use sweep::sweep;
