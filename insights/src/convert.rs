@@ -3,12 +3,12 @@
 //! A cell's exact amounts are converted at the rate of their days and added up exactly; it is rounded once, at the end
 //! (P7). Totals add up cells, so what is shown adds up to what is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use outlay_model::query::TargetCurrency;
 use outlay_model::rates::{Converted, RateTable};
 use outlay_model::{Currency, Money};
-use outlay_store::Group;
+use outlay_store::{Group, Keys};
 
 use crate::InsightError;
 
@@ -16,7 +16,7 @@ use crate::InsightError;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     pub bucket: Option<usize>,
-    pub keys: Vec<Option<String>>,
+    pub keys: Keys,
     pub currency: Option<Currency>,
 }
 
@@ -52,30 +52,38 @@ pub(crate) fn add(a: Option<Money>, b: Option<Money>) -> Result<Option<Money>, I
     }
 }
 
-/// The cells of an answer, and the currencies that had no rate for some of their days.
+/// A cell that is still being added up.
+#[derive(Default)]
+struct Adding {
+    cell: Cell,
+    converted: Converted,
+}
+
+/// The cells of an answer, one a place, and the currencies that had no rate for some of their days.
 pub(crate) fn cells(
     groups: Vec<Group>,
     target: TargetCurrency,
     rates: &RateTable,
     bucket_of: impl Fn(&Group) -> Option<usize>,
-) -> Result<(BTreeMap<Place, Cell>, Vec<Currency>), InsightError> {
-    let mut sums: BTreeMap<Place, (Cell, Converted)> = BTreeMap::new();
+) -> Result<(Vec<(Place, Cell)>, Vec<Currency>), InsightError> {
+    let mut sums: HashMap<Place, Adding> = HashMap::with_capacity(groups.len());
     let mut without_rate = Vec::new();
     for group in groups {
         let bucket = bucket_of(&group);
         let kept_apart = (target == TargetCurrency::Native).then_some(group.currency);
-        let (cell, converted) = sums.entry(Place { bucket, keys: group.keys, currency: kept_apart }).or_default();
+        let Adding { cell, converted } =
+            sums.entry(Place { bucket, keys: group.keys, currency: kept_apart }).or_default();
         if group.nulls > 0 {
-            let nulls_billed = [(group.currency, group.nulls_billed)].into();
-            cell.add(&Cell { cost: None, nulls: group.nulls, nulls_billed })?;
+            cell.nulls += group.nulls;
+            let billed = cell.nulls_billed.entry(group.currency).or_default();
+            *billed = billed.checked_add(group.nulls_billed).ok_or(InsightError::Overflow)?;
         }
         let Some(sum) = group.sum else { continue };
         match target {
             TargetCurrency::To(target) if target != group.currency => {
                 match rates.rate(group.currency, target, group.segment) {
                     Some(rate) => converted.add(sum, &rate),
-                    None if sum.is_zero() => {}
-                    None if without_rate.contains(&group.currency) => {}
+                    None if sum.is_zero() || without_rate.contains(&group.currency) => {}
                     None => without_rate.push(group.currency),
                 }
                 cell.cost = add(cell.cost, Some(Money::ZERO))?;
@@ -83,15 +91,13 @@ pub(crate) fn cells(
             _ => cell.cost = add(cell.cost, Some(sum))?,
         }
     }
-    let mut cells = BTreeMap::new();
-    for (place, (mut cell, converted)) in sums {
-        // The own currency's part of a mixed cell is rounded like the rest, so that the cell is rounded once.
+    let finish = |(place, Adding { mut cell, mut converted }): (Place, Adding)| {
+        // The own currency's part of a mixed cell is rounded with the rest, so that the cell is rounded once.
         if !converted.is_empty() {
-            let mut all = converted;
-            all.add_exact(cell.cost.unwrap_or_default());
-            cell.cost = Some(all.round().map_err(|_| InsightError::Overflow)?);
+            converted.add_exact(cell.cost.unwrap_or_default());
+            cell.cost = Some(converted.round().map_err(|_| InsightError::Overflow)?);
         }
-        cells.insert(place, cell);
-    }
-    Ok((cells, without_rate))
+        Ok((place, cell))
+    };
+    Ok((sums.into_iter().map(finish).collect::<Result<_, InsightError>>()?, without_rate))
 }

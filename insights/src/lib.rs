@@ -4,6 +4,7 @@
 //! read, never after. Sums come exact from the store; conversion, folding and ordering happen here, once, so that the
 //! API, the pages and the command line cannot disagree.
 
+mod buckets;
 mod convert;
 mod coverage;
 pub mod error;

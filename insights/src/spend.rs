@@ -1,19 +1,21 @@
 //! Who spent what: the query everything else is made of (DESIGN §6, `/spend`).
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono::NaiveDate;
 use outlay_catalog::Snapshot;
 use outlay_model::dimension::Fixed;
 use outlay_model::filter::Filter;
+use outlay_model::part::Layer;
 use outlay_model::query::{Compare, Cursor, MAX_ROWS, OrderBy, ParameterError, SpendQuery, TargetCurrency};
 use outlay_model::report::{Compared, Scope, SpendReport, SpendRow, Warning};
 use outlay_model::{Currency, DateRange, Granularity, Money};
-use outlay_store::{Group, GroupQuery, StoreError};
+use outlay_store::{Group, GroupQuery, Keys, StoreError};
 
+use crate::buckets::Buckets;
 use crate::convert::{Cell, Place, add, cells};
 use crate::coverage::{complete_until, spell};
 use crate::plan::{Need, Plan, scoped};
@@ -31,7 +33,8 @@ struct Pair {
     then: Option<Cell>,
 }
 
-type Table = BTreeMap<Place, Pair>;
+/// The figures of an answer, one a place, in no order yet.
+type Table = Vec<(Place, Pair)>;
 
 impl Insights {
     /// Answers a spend query.
@@ -61,9 +64,9 @@ impl Insights {
         warn_of_nulls(&table, query, &mut warnings);
         if let Some(having) = &query.having {
             let totals = group_totals(&table)?;
-            let left_out: BTreeSet<_> =
+            let left_out: HashSet<_> =
                 totals.iter().filter(|(_, cost)| !having.holds(**cost)).map(|(group, _)| group.clone()).collect();
-            table.retain(|place, _| !left_out.contains(&group_of(place)));
+            table.retain(|(place, _)| !left_out.contains(&group_of(place)));
             if !left_out.is_empty() {
                 let message = format!("having left out {} groups; they are in no figure here", left_out.len());
                 warnings.push(Warning { code: "having", message });
@@ -73,9 +76,9 @@ impl Insights {
             table = fold(table, top)?;
         }
         let totals = totals(&table)?;
-        let mut rows = rows(&table, query)?;
-        sort(&mut rows, query);
-        let next_cursor = page(&mut rows, query, snapshot.generation)?;
+        sort(&mut table, query);
+        let next_cursor = page(&mut table, query, snapshot.generation)?;
+        let rows = rows(table, query)?;
         let (complete_until, gaps) = complete_until(&snapshot, query.range);
         warnings.extend(gaps);
         let native = query.currency == TargetCurrency::Native;
@@ -120,7 +123,7 @@ impl Insights {
         range: DateRange,
         scope: &Scope,
         warnings: &mut Vec<Warning>,
-    ) -> Result<(BTreeMap<Place, Cell>, BTreeMap<outlay_model::part::Layer, usize>), InsightError> {
+    ) -> Result<(Vec<(Place, Cell)>, BTreeMap<Layer, usize>), InsightError> {
         let filter = scoped(&query.filter, scope);
         let need = Need {
             range,
@@ -166,7 +169,8 @@ impl Insights {
             StoreError::TooManyGroups { groups, .. } => InsightError::TooManyRows { rows: groups, most: MAX_ROWS },
             error => error.into(),
         })?;
-        let bucket = |group: &Group| group.time.and_then(|time| bucket_of(time, query.granularity, range));
+        let buckets = Buckets::new(query.granularity, range);
+        let bucket = |group: &Group| group.time.and_then(|time| buckets.number(time));
         let (cells, without_rate) = cells(groups, query.currency, &self.rates, bucket)?;
         match (without_rate.first(), query.currency) {
             (Some(currency), TargetCurrency::To(target)) => {
@@ -235,55 +239,28 @@ fn range_of_days(snapshot: &Snapshot, range: DateRange) -> DateRange {
     from.zip(to).and_then(|(from, to)| DateRange::new(from.min(range.from()), to.max(range.to()))).unwrap_or(range)
 }
 
-/// The number of the bucket that starts at `time`, from 0.
-fn bucket_of(time: NaiveDateTime, granularity: Granularity, range: DateRange) -> Option<usize> {
-    if granularity == Granularity::Hour {
-        let hours = (time - range.from().and_time(Default::default())).num_hours();
-        return usize::try_from(hours).ok();
-    }
-    let mut start = granularity.start_of(range.from());
-    let mut number = 0;
-    while start < time.date() {
-        start = granularity.next(start)?;
-        number += 1;
-    }
-    Some(number)
-}
-
-/// When a bucket starts.
-fn start_of(bucket: usize, granularity: Granularity, range: DateRange) -> Option<DateTime<Utc>> {
-    let number = u32::try_from(bucket).ok()?;
-    let first = granularity.start_of(range.from());
-    let start = match granularity {
-        Granularity::Hour => {
-            let start = range.from().and_time(Default::default()) + TimeDelta::hours(number.into());
-            return Some(start.and_utc());
-        }
-        Granularity::Total => return None,
-        Granularity::Day => first.checked_add_days(Days::new(number.into()))?,
-        Granularity::Week => first.checked_add_days(Days::new(7 * u64::from(number)))?,
-        Granularity::Month => first.checked_add_months(chrono::Months::new(number))?,
-        Granularity::Quarter => first.checked_add_months(chrono::Months::new(3 * number))?,
-        Granularity::Year => first.checked_add_months(chrono::Months::new(12 * number))?,
-    };
-    Some(start.and_time(Default::default()).and_utc())
-}
-
 /// Puts the figures of the range compared with beside those of the range, bucket by bucket.
 fn pair_up(
     table: &mut Table,
-    then: BTreeMap<Place, Cell>,
+    then: Vec<(Place, Cell)>,
     query: &SpendQuery,
     range: DateRange,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), InsightError> {
-    let buckets = buckets(query.granularity, query.range);
+    let buckets = Buckets::new(query.granularity, query.range);
+    let mut known: HashMap<Place, usize> =
+        table.iter().enumerate().map(|(number, (place, _))| (place.clone(), number)).collect();
     let mut uneven = None;
     for (place, cell) in then {
-        match place.bucket {
-            Some(bucket) if bucket >= buckets => uneven = add(uneven, cell.cost)?,
-            _ => table.entry(place).or_default().then = Some(cell),
+        if place.bucket.is_some_and(|bucket| bucket >= buckets.count()) {
+            uneven = add(uneven, cell.cost)?;
+            continue;
         }
+        let number = *known.entry(place).or_insert_with_key(|place| {
+            table.push((place.clone(), Pair::default()));
+            table.len() - 1
+        });
+        table[number].1.then = Some(cell);
     }
     if let Some(cost) = uneven {
         let message = format!("{range} is longer than {}: {cost} of it has nothing to be compared with", query.range);
@@ -292,23 +269,10 @@ fn pair_up(
     Ok(())
 }
 
-/// How many buckets a range has.
-fn buckets(granularity: Granularity, range: DateRange) -> usize {
-    match granularity {
-        Granularity::Total => 1,
-        Granularity::Hour => usize::try_from(range.days()).unwrap_or(usize::MAX).saturating_mul(24),
-        _ => {
-            let starts =
-                std::iter::successors(Some(granularity.start_of(range.from())), |start| granularity.next(*start));
-            starts.take_while(|start| *start < range.to()).count()
-        }
-    }
-}
-
 /// Says where a cost is stated for only some charges, with both figures (P6).
 fn warn_of_nulls(table: &Table, query: &SpendQuery, warnings: &mut Vec<Warning>) {
     let (mut nulls, mut billed, mut partly) = (0, BTreeMap::<Currency, Money>::new(), 0);
-    for cell in table.values().filter_map(|pair| pair.now.as_ref()).filter(|cell| cell.nulls > 0) {
+    for cell in table.iter().filter_map(|(_, pair)| pair.now.as_ref()).filter(|cell| cell.nulls > 0) {
         nulls += cell.nulls;
         partly += usize::from(cell.cost.is_some());
         for (currency, amount) in &cell.nulls_billed {
@@ -319,7 +283,7 @@ fn warn_of_nulls(table: &Table, query: &SpendQuery, warnings: &mut Vec<Warning>)
     if nulls == 0 {
         return;
     }
-    let stated = table.values().filter_map(|pair| pair.now.as_ref()?.cost);
+    let stated = table.iter().filter_map(|(_, pair)| pair.now.as_ref()?.cost);
     let stated = stated.fold(Money::ZERO, |sum, cost| sum.checked_add(cost).unwrap_or(sum));
     let billed: Vec<_> = billed.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect();
     let stated = match query.currency {
@@ -335,14 +299,14 @@ fn warn_of_nulls(table: &Table, query: &SpendQuery, warnings: &mut Vec<Warning>)
     warnings.push(Warning { code: "partly_null", message });
 }
 
-type GroupOf = (Vec<Option<String>>, Option<Currency>);
+type GroupOf = (Keys, Option<Currency>);
 
 fn group_of(place: &Place) -> GroupOf {
     (place.keys.clone(), place.currency)
 }
 
-fn group_totals(table: &Table) -> Result<BTreeMap<GroupOf, Option<Money>>, InsightError> {
-    let mut totals = BTreeMap::new();
+fn group_totals(table: &Table) -> Result<HashMap<GroupOf, Option<Money>>, InsightError> {
+    let mut totals = HashMap::new();
     for (place, pair) in table {
         let total: &mut Option<Money> = totals.entry(group_of(place)).or_default();
         *total = add(*total, pair.now.as_ref().and_then(|cell| cell.cost))?;
@@ -353,19 +317,25 @@ fn group_totals(table: &Table) -> Result<BTreeMap<GroupOf, Option<Money>>, Insig
 /// Keeps the largest groups over the whole range, so that a series is there on all days or on none; the rest is one
 /// group. Currencies that are kept apart each keep their own largest.
 fn fold(table: Table, top: usize) -> Result<Table, InsightError> {
-    let mut by_currency: BTreeMap<Option<Currency>, Vec<(Option<Money>, Vec<Option<String>>)>> = BTreeMap::new();
+    let mut by_currency: BTreeMap<Option<Currency>, Vec<(Option<Money>, Keys)>> = BTreeMap::new();
     for ((keys, currency), total) in group_totals(&table)? {
         by_currency.entry(currency).or_default().push((total, keys));
     }
-    let mut kept: BTreeSet<GroupOf> = BTreeSet::new();
+    let mut kept: HashSet<GroupOf> = HashSet::new();
     for (currency, mut groups) in by_currency {
         groups.sort_by(|(a, a_keys), (b, b_keys)| b.cmp(a).then_with(|| a_keys.cmp(b_keys)));
         kept.extend(groups.into_iter().take(top).map(|(_, keys)| (keys, currency)));
     }
-    let mut folded = Table::new();
+    // A kept group may itself be called so; the rest then takes another name.
+    let mut rest = OTHER.to_owned();
+    while kept.iter().any(|(keys, _)| keys.iter().all(|key| key.as_deref() == Some(rest.as_str()))) {
+        rest.insert_str(0, "all ");
+    }
+    let rest: Arc<str> = rest.into();
+    let mut folded: HashMap<Place, Pair> = HashMap::new();
     for (mut place, pair) in table {
         if !kept.contains(&group_of(&place)) {
-            place.keys.iter_mut().for_each(|key| *key = Some(OTHER.to_owned()));
+            place.keys.iter_mut().for_each(|key| *key = Some(Arc::clone(&rest)));
         }
         let sum = folded.entry(place).or_default();
         for (side, more) in [(&mut sum.now, pair.now), (&mut sum.then, pair.then)] {
@@ -374,7 +344,7 @@ fn fold(table: Table, top: usize) -> Result<Table, InsightError> {
             }
         }
     }
-    Ok(folded)
+    Ok(folded.into_iter().collect())
 }
 
 fn totals(table: &Table) -> Result<BTreeMap<Option<Currency>, Option<Money>>, InsightError> {
@@ -386,15 +356,19 @@ fn totals(table: &Table) -> Result<BTreeMap<Option<Currency>, Option<Money>>, In
     Ok(totals)
 }
 
-fn rows(table: &Table, query: &SpendQuery) -> Result<Vec<SpendRow>, InsightError> {
-    // A group with no charge on one side cost nothing there; one whose charges do not state the metric is not known.
-    let cost = |cell: &Option<Cell>| cell.as_ref().map_or(Some(Money::ZERO), |cell| cell.cost);
-    let row = |(place, pair): (&Place, &Pair)| {
-        let now = cost(&pair.now);
+/// What a side of a figure says: a place with no charge cost nothing, one whose charges leave the metric out is unknown.
+fn cost(cell: Option<&Cell>) -> Option<Money> {
+    cell.map_or(Some(Money::ZERO), |cell| cell.cost)
+}
+
+fn rows(table: Table, query: &SpendQuery) -> Result<Vec<SpendRow>, InsightError> {
+    let buckets = Buckets::new(query.granularity, query.range);
+    let row = |(place, pair): (Place, Pair)| {
+        let now = cost(pair.now.as_ref());
         let compared = match query.compare {
             None => None,
             Some(_) => {
-                let previous = cost(&pair.then);
+                let previous = cost(pair.then.as_ref());
                 let change = match (now, previous) {
                     (Some(now), Some(then)) => Some(now.checked_sub(then).ok_or(InsightError::Overflow)?),
                     _ => None,
@@ -403,39 +377,40 @@ fn rows(table: &Table, query: &SpendQuery) -> Result<Vec<SpendRow>, InsightError
             }
         };
         Ok(SpendRow {
-            time: place.bucket.and_then(|bucket| start_of(bucket, query.granularity, query.range)),
-            keys: place.keys.clone(),
+            time: place.bucket.and_then(|bucket| buckets.start(bucket)),
+            keys: place.keys.iter().map(|key| key.as_deref().map(ToOwned::to_owned)).collect(),
             currency: place.currency,
             cost: now,
             compared,
         })
     };
-    table.iter().map(row).collect()
+    table.into_iter().map(row).collect()
 }
 
 /// By what was asked for; then by time, largest cost first, and by key, so that equal questions get equal answers.
-fn sort(rows: &mut [SpendRow], query: &SpendQuery) {
-    let asked = |a: &SpendRow, b: &SpendRow| {
+fn sort(table: &mut Table, query: &SpendQuery) {
+    let asked = |(a, a_pair): &(Place, Pair), (b, b_pair): &(Place, Pair)| {
         query.order_by.iter().fold(Ordering::Equal, |order, key| {
-            let compared = match key.by {
-                OrderBy::Time => a.time.cmp(&b.time),
-                OrderBy::Cost => a.cost.cmp(&b.cost),
+            let compared = || match key.by {
+                OrderBy::Time => a.bucket.cmp(&b.bucket),
+                OrderBy::Cost => cost(a_pair.now.as_ref()).cmp(&cost(b_pair.now.as_ref())),
                 OrderBy::Key(place) => a.keys[place].cmp(&b.keys[place]),
             };
-            order.then(if key.descending { compared.reverse() } else { compared })
+            order.then_with(|| if key.descending { compared().reverse() } else { compared() })
         })
     };
-    rows.sort_by(|a, b| {
-        asked(a, b)
-            .then_with(|| a.time.cmp(&b.time))
-            .then_with(|| b.cost.cmp(&a.cost))
+    table.sort_unstable_by(|one, other| {
+        let ((a, a_pair), (b, b_pair)) = (one, other);
+        asked(one, other)
+            .then_with(|| a.bucket.cmp(&b.bucket))
+            .then_with(|| cost(b_pair.now.as_ref()).cmp(&cost(a_pair.now.as_ref())))
             .then_with(|| a.keys.cmp(&b.keys))
             .then_with(|| a.currency.cmp(&b.currency))
     });
 }
 
 /// Cuts the page out of the rows. Without `limit` an answer that does not fit is refused, never cut (P6).
-fn page(rows: &mut Vec<SpendRow>, query: &SpendQuery, generation: u64) -> Result<Option<String>, InsightError> {
+fn page(rows: &mut Table, query: &SpendQuery, generation: u64) -> Result<Option<String>, InsightError> {
     let Some(limit) = query.limit else {
         return match rows.len() {
             rows if rows > MAX_ROWS => Err(InsightError::TooManyRows { rows, most: MAX_ROWS }),

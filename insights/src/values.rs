@@ -1,6 +1,7 @@
 //! What there is to group and filter by, for pickers and Grafana variables.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use outlay_catalog::Snapshot;
 use outlay_model::dimension::Fixed;
@@ -60,7 +61,7 @@ impl Insights {
         let snapshot = self.catalog.snapshot().await?;
         let filter = scoped(&query.filter, scope);
         let groups = self.count(&snapshot, query.range, &filter, std::slice::from_ref(&query.dimension)).await?;
-        let mut values: BTreeMap<Option<String>, u64> = BTreeMap::new();
+        let mut values: BTreeMap<Option<Arc<str>>, u64> = BTreeMap::new();
         for group in groups {
             *values.entry(group.keys.into_iter().next().flatten()).or_default() += group.rows;
         }
@@ -70,21 +71,33 @@ impl Insights {
         if values.len() > query.limit {
             return Err(InsightError::TooManyRows { rows: values.len(), most: query.limit });
         }
-        Ok(values.into_iter().map(|(value, charges)| DimensionValue { value, charges }).collect())
+        Ok(values
+            .into_iter()
+            .map(|(value, charges)| DimensionValue { value: value.map(|value| value.to_string()), charges })
+            .collect())
     }
 
-    /// Every dimension there is: the fixed ones, and every tag key that some live part has a column for.
+    /// Every dimension there is: the fixed ones, and every tag key that some live part has a column for, as far as the
+    /// caller may see charges that carry it (P8).
     ///
     /// # Errors
-    /// When the catalog cannot be read.
-    pub async fn dimensions(&self, _scope: &Scope) -> Result<Vec<DimensionInfo>, InsightError> {
+    /// When the catalog or the store cannot be read.
+    pub async fn dimensions(&self, scope: &Scope) -> Result<Vec<DimensionInfo>, InsightError> {
         let snapshot = self.catalog.snapshot().await?;
         let fixed = Fixed::ALL.iter().map(|fixed| DimensionInfo {
             name: fixed.as_str().to_owned(),
             about: fixed.about().to_owned(),
             daily: fixed.in_daily(),
         });
-        let keys: BTreeSet<&TagKey> = snapshot.parts.iter().flat_map(|part| &part.tag_keys).collect();
+        let mut keys: BTreeSet<&TagKey> = snapshot.parts.iter().flat_map(|part| &part.tag_keys).collect();
+        if *scope != Scope::Company {
+            for key in keys.clone() {
+                let tagged = Filter::Not(Box::new(Filter::IsNull(Dimension::Tag(key.clone()))));
+                if !self.any(&snapshot, &scoped(&tagged, scope)).await? {
+                    keys.remove(key);
+                }
+            }
+        }
         let tags = keys.into_iter().map(|key| DimensionInfo {
             name: Dimension::Tag(key.clone()).to_string(),
             about: format!("The tag {:?}.", key.as_str()),
@@ -99,11 +112,15 @@ impl Insights {
     /// When the catalog or the store cannot be read.
     pub async fn known(&self, dimension: &Dimension, value: &str, scope: &Scope) -> Result<bool, InsightError> {
         let snapshot = self.catalog.snapshot().await?;
+        self.any(&snapshot, &scoped(&Filter::equals(dimension.clone(), value), scope)).await
+    }
+
+    /// Whether any charge at any time passes the filter.
+    async fn any(&self, snapshot: &Snapshot, filter: &Filter) -> Result<bool, InsightError> {
         let spans: Vec<DateRange> = snapshot.parts.iter().filter_map(|part| part.days).collect();
         let (from, to) = (spans.iter().map(|span| span.from()).min(), spans.iter().map(|span| span.to()).max());
         let Some(always) = from.zip(to).and_then(|(from, to)| DateRange::new(from, to)) else { return Ok(false) };
-        let filter = scoped(&Filter::equals(dimension.clone(), value), scope);
-        Ok(!self.count(&snapshot, always, &filter, &[]).await?.is_empty())
+        Ok(!self.count(snapshot, always, filter, &[]).await?.is_empty())
     }
 
     async fn count(

@@ -3,10 +3,11 @@
 //! Nothing here casts a float. A double becomes a decimal through its shortest text, which is the number the provider
 //! wrote (P2).
 
+use chrono::{DateTime, NaiveDate, SecondsFormat};
 use outlay_model::Money;
 use outlay_model::money::{MoneyError, ReadMoney, SCALE};
 use polars::prelude::{
-    AnyValue, Column, DataType, Int128Chunked, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series,
+    AnyValue, Column, DataType, Int128Chunked, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series, TimeUnit,
 };
 
 /// The type every cost, price and quantity is stored in.
@@ -70,11 +71,20 @@ pub fn cell_text(cell: &AnyValue<'_>) -> Option<String> {
         AnyValue::Float32(float) => Some(format!("{float:e}")),
         AnyValue::Decimal(units, _, scale) => Some(format!("{units}e-{scale}")),
         AnyValue::Boolean(flag) => Some(flag.to_string()),
-        AnyValue::Date(_) | AnyValue::Datetime(..) | AnyValue::DatetimeOwned(..) => {
-            Some(cell.cast(&DataType::String)).map(|text| text.get_str().unwrap_or_default().to_owned())
-        }
+        AnyValue::Date(days) => NaiveDate::from_epoch_days(*days).map(|day| day.to_string()),
+        AnyValue::Datetime(time, unit, _) => instant_text(*time, *unit),
+        AnyValue::DatetimeOwned(time, unit, _) => instant_text(*time, *unit),
         other => Some(other.to_string()),
     }
+}
+
+fn instant_text(time: i64, unit: TimeUnit) -> Option<String> {
+    let instant = match unit {
+        TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(time)),
+        TimeUnit::Microseconds => DateTime::from_timestamp_micros(time),
+        TimeUnit::Milliseconds => DateTime::from_timestamp_millis(time),
+    };
+    instant.map(|instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 #[cfg(test)]

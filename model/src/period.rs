@@ -79,13 +79,13 @@ impl DateRange {
     /// widen to the whole UTC day.
     ///
     /// # Errors
-    /// [`PeriodError`] when a bound is not understood or `from` is not before `to`.
-    pub fn parse_bounds(from: &str, to: &str) -> Result<Self, PeriodError> {
-        let (start, _) = bound("from", from)?;
-        let (end, inside) = bound("to", to)?;
+    /// Which bound is wrong, and a [`PeriodError`] that says how: it is not understood, or `from` is not before `to`.
+    pub fn parse_bounds(from: &str, to: &str) -> Result<Self, (&'static str, PeriodError)> {
+        let (start, _) = bound(from).map_err(|error| ("from", error))?;
+        let (end, inside) = bound(to).map_err(|error| ("to", error))?;
         let end = if inside { end.checked_add_days(Days::new(1)) } else { Some(end) };
         end.and_then(|end| Self::new(start, end))
-            .ok_or_else(|| PeriodError(format!("from ({from}) must be before to ({to}); to is exclusive")))
+            .ok_or_else(|| ("from", PeriodError(format!("{from} must be before to ({to}); to is exclusive"))))
     }
 
     /// The range of the same shape just before this one: the months before for whole months, else as many days.
@@ -185,7 +185,7 @@ fn strict_date(text: &str) -> Option<NaiveDate> {
 }
 
 /// The UTC day of a bound, and whether the bound lies inside that day rather than at its start.
-fn bound(name: &str, text: &str) -> Result<(NaiveDate, bool), PeriodError> {
+fn bound(text: &str) -> Result<(NaiveDate, bool), PeriodError> {
     let instant = if let Some(date) = strict_date(text) {
         return Ok((date, false));
     } else if text.len() >= 12 && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -195,7 +195,7 @@ fn bound(name: &str, text: &str) -> Result<(NaiveDate, bool), PeriodError> {
     };
     let instant = instant.ok_or_else(|| {
         PeriodError(format!(
-            "{name}={text:?} is not a date (2026-10-01), an RFC 3339 instant (2026-10-01T00:00:00Z) or epoch milliseconds"
+            "{text:?} is not a date (2026-10-01), an RFC 3339 instant (2026-10-01T00:00:00Z) or epoch milliseconds"
         ))
     })?;
     let midnight = instant.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();

@@ -333,7 +333,7 @@ impl SpendParams {
             (period, None, None) => DateRange::parse_period(period.unwrap_or(DEFAULT_PERIOD), today)
                 .map_err(|error| ParameterError::new("period", error)),
             (None, Some(from), Some(to)) => {
-                DateRange::parse_bounds(from, to).map_err(|error| ParameterError::new("from", error))
+                DateRange::parse_bounds(from, to).map_err(|(parameter, error)| ParameterError::new(parameter, error))
             }
             (None, Some(_), None) => Err(ParameterError::new("to", "give the day after the last as well as from")),
             (None, None, Some(_)) => Err(ParameterError::new("from", "give the first day as well as to")),
@@ -408,6 +408,8 @@ mod tests {
     fn every_wrong_parameter_is_named() {
         refused(&[("period", "2026-10"), ("from", "2026-10-01")], "period", "not both");
         refused(&[("from", "2026-10-01")], "to", "day after");
+        refused(&[("from", "2026-10-01"), ("to", "soon")], "to", "not a date");
+        refused(&[("from", "2026-10-02"), ("to", "2026-10-02")], "from", "to is exclusive");
         refused(&[("group_by", "nonsense")], "group_by", "use provider, seller");
         refused(&[("granularity", "minute")], "granularity", "use total, hour");
         refused(&[("granularity", "day"), ("basis", "billing")], "granularity", "monthly");

@@ -1,6 +1,6 @@
 //! Reading the layers and understanding them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -105,13 +105,20 @@ fn unplaced<T>(value: T) -> Spanned<T> {
 
 /// Understands what was said. What cannot be understood is a problem and is left out, so that the next one is found, too.
 fn understand(said: &mut Said<'_>, problems: &mut Vec<Problem>) -> Config {
+    let mut holders = BTreeSet::new();
     loop {
         let error = match said.config() {
             Ok(config) => return config,
             Err(error) => error,
         };
-        let (path, place) = said.take_out(&error).expect("every value was said somewhere, and an empty table is fine");
-        problems.push(Problem { place, key: dotted(&path), text: explain(&path, error.message()) });
+        let taken = said.take_out(&error).expect("every value was said somewhere, and a file without any is fine");
+        // A field that is missing because it was taken out, or misspelt, was told already.
+        let told = error.message().starts_with("missing field") && holders.contains(&taken.number);
+        if !told {
+            let text = explain(&taken.key, error.message());
+            problems.push(Problem { place: taken.place, key: dotted(&taken.key), text });
+        }
+        holders.extend(taken.holder);
     }
 }
 

@@ -39,7 +39,7 @@ pub const DATA_FOLDER: &str = "./outlay-data";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The currency of every answer that does not ask for another: an ISO 4217 code. Other currencies need [rates].
+    /// The currency of every answer that does not ask for another: an ISO 4217 code. Other currencies need `[rates]`.
     pub reporting_currency: Currency,
     /// What `outlay serve` listens on.
     pub server: Server,
@@ -49,7 +49,7 @@ pub struct Config {
     pub catalog: Catalog,
     /// How tag keys are read.
     pub tags: TagSettings,
-    /// What is kept although it may identify a person.
+    /// Persons are left out of what is stored.
     pub privacy: Privacy,
     /// What a unit of each currency is worth in US dollars, and since when. A rate holds until the next one.
     pub rates: BTreeMap<Currency, Vec<RateEntry>>,
@@ -86,7 +86,7 @@ pub struct Catalog {
     pub url: CatalogUrl,
 }
 
-/// Persons stay out (P10).
+/// What is kept although it may identify a person (P10).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Privacy {

@@ -103,7 +103,6 @@ fn unknown_keys_are_errors_with_a_suggestion() {
             "outlay.toml:2: listen: is not a key; did you mean server.listen?",
             "outlay.toml:4: server.lisen: is not a key; did you mean server.listen?",
             "outlay.toml:5: sever: is not a key; did you mean server?",
-            "outlay.toml:7: rates.EUR: missing field `from`",
             "outlay.toml:7: rates.EUR.form: is not a key; did you mean rates.EUR.from?",
         ],
     );
@@ -218,11 +217,16 @@ fn data_that_is_no_folder_is_told() {
 }
 
 #[test]
-fn a_file_that_is_not_toml_is_told_by_the_line_with_the_variables() {
-    let error =
-        load("reporting_currency = 'USD'\n[server\nlisten = \nlisten = 1\n", &[("OUTLAY_X", "")]).expect_err("broken");
-    let lines: Vec<_> = error.problems.iter().map(|problem| problem.place.to_string()).collect();
-    assert_eq!(lines, ["outlay.toml:2", "outlay.toml:3", "OUTLAY_X"], "{error}");
+fn a_file_that_is_not_toml_is_told_by_the_line_and_with_the_variables() {
+    check(
+        "reporting_currency = \nguard.max_shrink = 1\nguard.max_shrink = 2\nunknown = 1\n",
+        &[("OUTLAY_X", "")],
+        &[
+            "outlay.toml:1: is not TOML: string values must be quoted, expected literal string",
+            "outlay.toml:3: is not TOML: duplicate key",
+            "OUTLAY_X: names no configuration key; OUTLAY_SERVER__LISTEN, say, is server.listen",
+        ],
+    );
 }
 
 #[test]
@@ -245,7 +249,37 @@ fn print_says_where_each_value_comes_from() {
     let env = [("OUTLAY_SERVER__LISTEN".to_owned(), "0.0.0.0:80".to_owned())];
     let loaded = Config::load(Some(&path), env.into_iter(), Some(Path::new("/data"))).expect("loads");
     let printed = print(&loaded).replace(path.to_str().expect("text"), "outlay.toml");
-    insta::assert_snapshot!(printed, @r#""#);
+    insta::assert_snapshot!(printed, @r#"
+    reporting_currency = "USD"  # default
+
+    [server]
+    listen = "0.0.0.0:80"  # OUTLAY_SERVER__LISTEN
+
+    [store]
+    url = "/data"  # --data
+    retire_grace_hours = 24  # default
+
+    [catalog]
+    url = "sqlite:///data/catalog.db"  # --data
+
+    [tags]
+    # daily is not set
+
+    [tags.aliases]
+    team = ["Team"]  # outlay.toml:2
+
+    [privacy]
+    keep = []  # default
+
+    [rates]
+    EUR = [
+      { from = "2026-01-01", to_usd = "1.08" },  # outlay.toml:6
+    ]
+
+    [guard]
+    max_shrink = 0.1  # default
+    max_rejects = 0.001  # default
+    "#);
 }
 
 #[test]
@@ -304,4 +338,52 @@ proptest! {
         let again = load(&printed, &[]).map_err(|error| TestCaseError::fail(format!("{error}\n{printed}")))?;
         prop_assert_eq!(again.config, config);
     }
+
+    /// Each key once, so that the file is TOML; each with any value, right or wrong.
+    #[test]
+    fn whatever_is_said_loads_or_is_a_problem_on_its_line(
+        values in prop::collection::vec(prop::sample::select(VALUES), KEYS.len()),
+        variable in prop::sample::select(VALUES),
+    ) {
+        let file: String = KEYS.iter().zip(&values).map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let error = load(&file, &[("OUTLAY_TAGS", variable)]).expect_err("some key is not one");
+        for problem in &error.problems {
+            match &problem.place {
+                Place::File(_, line) => {
+                    let line = file.lines().nth(line.expect("has a line") - 1).expect("is there");
+                    let (section, key) = (problem.key.split('.').next().unwrap_or_default(), line.split([' ', '.']).next());
+                    prop_assert_eq!(Some(section), key, "{}", error);
+                }
+                place => prop_assert_eq!(place, &Place::Variable("OUTLAY_TAGS".to_owned())),
+            }
+        }
+    }
 }
+
+const KEYS: &[&str] = &[
+    "reporting_currency",
+    "server.listen",
+    "store",
+    "catalog.url",
+    "tags.aliases",
+    "tags.daily",
+    "privacy.keep",
+    "rates.EUR",
+    "rates.\"a.b\"",
+    "guard.max_shrink",
+    "nothing",
+];
+
+const VALUES: &[&str] = &[
+    "5",
+    "1e400",
+    "99999999999999999999999999999999999999999",
+    "true",
+    "2026-01-01",
+    "'text'",
+    "['a', ['b'], 5, {}]",
+    "[{ from = 5, from_usd = 1 }, { to_usd = [] }, 1]",
+    "{ url = { a = [1] }, retire_grace_hours = 0, listen = 1 }",
+    "{ team = 1, aliases = ['x'], '' = {}, daily = 2026-01-01T00:00:00Z }",
+    "{}",
+];

@@ -15,6 +15,18 @@ use super::{Config, Place};
 /// Keys and list positions that lead to a value.
 pub(super) type Path = Vec<String>;
 
+/// A value that was taken out.
+pub(super) struct TakenOut {
+    /// Its number.
+    pub number: usize,
+    /// The number of the table or list it was in, but for the outermost.
+    pub holder: Option<usize>,
+    /// The keys that led to it.
+    pub key: Path,
+    /// Where it was said.
+    pub place: Place,
+}
+
 /// Everything that was said.
 #[derive(Debug, Default)]
 pub(super) struct Said<'i> {
@@ -66,13 +78,20 @@ impl<'i> Said<'i> {
         Config::deserialize(Deserializer::from(spanned(nowhere, self.root.clone())))
     }
 
-    /// Takes the value out that an error points at, and says the keys that led to it and its place.
-    pub(super) fn take_out(&mut self, error: &Error) -> Option<(Path, Place)> {
+    /// Takes the value out that an error points at.
+    pub(super) fn take_out(&mut self, error: &Error) -> Option<TakenOut> {
         let number = error.span()?.start;
-        let mut path = Path::new();
-        let found = take_from_table(&mut self.root, number, &mut path);
-        path.reverse();
-        found.then(|| (path, self.places[number].clone()))
+        let mut way = Way::default();
+        if !take_from_table(&mut self.root, number, &mut way) {
+            return None;
+        }
+        way.keys.reverse();
+        Some(TakenOut {
+            number,
+            holder: way.holders.first().copied(),
+            key: way.keys,
+            place: self.places[number].clone(),
+        })
     }
 
     /// The places of all values.
@@ -115,36 +134,51 @@ fn lay_over<'i>(under: &mut DeTable<'i>, over: DeTable<'i>) {
     }
 }
 
-/// Removes the numbered value and gathers the keys that lead to it, innermost first. Positions in lists are left out: they
-/// change when a value before them is taken out.
-fn take_from_table(table: &mut DeTable<'_>, number: usize, path: &mut Path) -> bool {
-    let step = table.iter_mut().find_map(|(key, value)| {
+/// The way back from a value, innermost first.
+#[derive(Default)]
+struct Way {
+    /// The keys. Positions in lists are left out: they change when a value before them is taken out.
+    keys: Vec<String>,
+    /// The numbers of the tables and lists.
+    holders: Vec<usize>,
+}
+
+/// Removes the numbered value and gathers the way to it.
+fn take_from_table(table: &mut DeTable<'_>, number: usize, way: &mut Way) -> bool {
+    let found = table.iter_mut().find_map(|(key, value)| {
         let here = value.span().start == number;
-        (here || take_from_value(value.get_mut(), number, path)).then(|| (key.get_ref().to_string(), here))
+        (here || take_from_value(value, number, way)).then(|| (key.get_ref().to_string(), here))
     });
-    let Some((key, here)) = step else { return false };
+    let Some((key, here)) = found else { return false };
     if here {
         table.remove(key.as_str());
     }
-    path.push(key);
+    way.keys.push(key);
     true
 }
 
-fn take_from_value(value: &mut DeValue<'_>, number: usize, path: &mut Path) -> bool {
-    match value {
-        DeValue::Table(table) => take_from_table(table, number, path),
-        DeValue::Array(items) => {
-            let step = items.iter_mut().enumerate().find_map(|(n, item)| {
-                let here = item.span().start == number;
-                (here || take_from_value(item.get_mut(), number, path)).then_some((n, here))
-            });
-            let Some((n, here)) = step else { return false };
-            if here {
-                let kept = std::mem::replace(items, DeArray::new()).into_iter().enumerate();
-                *items = kept.filter(|(other, _)| *other != n).map(|(_, item)| item).collect();
-            }
-            true
-        }
+fn take_from_value(value: &mut Spanned<DeValue<'_>>, number: usize, way: &mut Way) -> bool {
+    let holder = value.span().start;
+    let found = match value.get_mut() {
+        DeValue::Table(table) => take_from_table(table, number, way),
+        DeValue::Array(items) => take_from_list(items, number, way),
         _ => false,
+    };
+    if found {
+        way.holders.push(holder);
     }
+    found
+}
+
+fn take_from_list(items: &mut DeArray<'_>, number: usize, way: &mut Way) -> bool {
+    let found = items.iter_mut().enumerate().find_map(|(n, item)| {
+        let here = item.span().start == number;
+        (here || take_from_value(item, number, way)).then_some((n, here))
+    });
+    let Some((n, here)) = found else { return false };
+    if here {
+        let all = std::mem::replace(items, DeArray::new()).into_iter().enumerate();
+        *items = all.filter(|(other, _)| *other != n).map(|(_, item)| item).collect();
+    }
+    true
 }

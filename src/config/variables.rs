@@ -78,20 +78,21 @@ fn nest(path: Path, value: DeValue<'_>) -> DeTable<'_> {
 
 /// What to say of a variable that names no key. Its value is not repeated: it may be somebody's secret.
 fn unknown(name: &str, known: &Value) -> String {
-    let mut names = NOT_KEYS.map(str::to_owned).to_vec();
-    name_keys(known, PREFIX, &mut names);
-    let last = name.trim_start_matches(PREFIX);
-    let near = meant(&name.to_uppercase(), names.iter().map(String::as_str));
-    let elsewhere = || names.iter().map(String::as_str).find(|name| name.rsplit(LEVEL).next() == Some(last));
-    match near.or_else(elsewhere) {
-        Some(meant) => format!("names no configuration key; did you mean {meant}?"),
+    let mut names: Vec<String> =
+        NOT_KEYS.iter().filter_map(|name| name.strip_prefix(PREFIX)).map(str::to_owned).collect();
+    name_keys(known, "", &mut names);
+    let names = || names.iter().map(String::as_str);
+    let said = name.strip_prefix(PREFIX).unwrap_or(name).to_uppercase();
+    match meant(&said, names()).or_else(|| names().find(|name| name.rsplit(LEVEL).next() == Some(&said))) {
+        Some(meant) => format!("names no configuration key; did you mean {PREFIX}{meant}?"),
         None => format!("names no configuration key; {PREFIX}SERVER{LEVEL}LISTEN, say, is server.listen"),
     }
 }
 
-fn name_keys(table: &Value, prefix: &str, names: &mut Vec<String>) {
+/// The names of all keys, without the prefix.
+fn name_keys(table: &Value, section: &str, names: &mut Vec<String>) {
     for (key, value) in table.as_object().into_iter().flatten() {
-        let name = format!("{prefix}{}", key.to_uppercase());
+        let name = format!("{section}{}", key.to_uppercase());
         name_keys(value, &format!("{name}{LEVEL}"), names);
         names.push(name);
     }

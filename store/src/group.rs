@@ -16,12 +16,12 @@ use outlay_model::part::Layer;
 use outlay_model::query::{Basis, Metric};
 use outlay_model::{Currency, DateRange, Dimension, Granularity, Money, TagKey};
 use polars::prelude::{
-    Column, DataFrame, DataType, DslBuilder, Expr, ExtraColumnsPolicy, Field, IntoColumn, LazyFrame,
+    Column, DataFrame, DataType, DslBuilder, Expr, ExtraColumnsPolicy, Field, Int32Chunked, IntoColumn, LazyFrame,
     MissingColumnsPolicy, ParquetOptions, PlRefPath, PlSmallStr, PolarsResult, ScanSources, SchemaRef,
     StringChunkedBuilder, UnifiedScanArgs, col, len, lit, when,
 };
 
-use crate::stage::{dates, streamed, texts};
+use crate::stage::{dates, streamed};
 use crate::{Store, StoreError};
 
 /// Some parts to read in one way.
@@ -64,6 +64,9 @@ pub struct GroupQuery {
     pub max_groups: usize,
 }
 
+/// A group's values of the dimensions, in their order; `None` where its charges have none. Equal texts are shared.
+pub type Keys = Vec<Option<Arc<str>>>;
+
 /// One sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -74,7 +77,7 @@ pub struct Group {
     /// Its currency.
     pub currency: Currency,
     /// Its values of the dimensions.
-    pub keys: Vec<Option<String>>,
+    pub keys: Keys,
     /// The sum; `None` when every charge leaves the metric out.
     pub sum: Option<Money>,
     /// Charges in it (known when they were asked for, or some may leave the metric out).
@@ -258,17 +261,28 @@ fn aggregates(query: &GroupQuery, from_charges: bool) -> Vec<Expr> {
 }
 
 fn time_key(query: &GroupQuery) -> Option<Expr> {
-    let day = || col(if query.basis == Basis::Billing { BILLING_PERIOD } else { CHARGE_DATE });
+    let day = col(if query.basis == Basis::Billing { BILLING_PERIOD } else { CHARGE_DATE });
     let key = match query.granularity {
         Granularity::Total => return None,
         Granularity::Hour => col("ChargePeriodStart").dt().truncate(lit("1h")),
-        Granularity::Day => day(),
-        Granularity::Week => day().dt().truncate(lit("1w")),
-        Granularity::Month => day().dt().truncate(lit("1mo")),
-        Granularity::Quarter => day().dt().truncate(lit("1q")),
-        Granularity::Year => day().dt().truncate(lit("1y")),
+        Granularity::Day => day,
+        granularity => bucket_start(day, granularity, query.range),
     };
     Some(key.alias(TIME))
+}
+
+/// The first day of each day's bucket, looked up: the days of a range are few, and working the calendar out for every
+/// row costs more than all the adding up.
+fn bucket_start(day: Expr, granularity: Granularity, range: DateRange) -> Expr {
+    let first = range.from().to_epoch_days();
+    let starts: Arc<[i32]> = range.iter().map(|day| granularity.start_of(day).to_epoch_days()).collect();
+    let look_up = move |days: Column| -> PolarsResult<Column> {
+        let days = days.cast(&DataType::Int32)?;
+        let start = |day: i32| starts.get(usize::try_from(day.checked_sub(first)?).ok()?).copied();
+        let found: Int32Chunked = days.i32()?.iter().map(|day| day.and_then(start)).collect();
+        Ok(found.with_name(days.name().clone()).into_column().cast(&DataType::Date)?)
+    };
+    day.map(look_up, |_, field| Ok(field.clone()))
 }
 
 /// Stretches of equal exchange rates: numbered for a few, days themselves for many.
@@ -286,7 +300,7 @@ fn segment_key(segments: &BTreeSet<NaiveDate>) -> Option<Expr> {
     Some(key.alias(SEGMENT))
 }
 
-type GroupKey = (Option<NaiveDateTime>, NaiveDate, Currency, Vec<Option<String>>);
+type GroupKey = (Option<NaiveDateTime>, NaiveDate, Currency, Keys);
 
 fn key_of(group: &Group) -> GroupKey {
     (group.time, group.segment, group.currency, group.keys.clone())
@@ -331,12 +345,12 @@ fn read_groups(query: &GroupQuery, frame: &DataFrame) -> Result<Vec<Group>, Stor
         Ok(column) => dates(column)?,
         Err(_) => vec![None; height],
     };
-    let currencies: Vec<Option<String>> = match frame.column("x__currency") {
-        Ok(column) => texts(column)?,
-        Err(_) => vec![query.only_currency.map(|currency| currency.to_string()); height],
+    let currencies: Vec<Option<Currency>> = match frame.column("x__currency") {
+        Ok(column) => column.str()?.iter().map(|code| code?.parse().ok()).collect(),
+        Err(_) => vec![query.only_currency; height],
     };
     let keys = (0..query.group_by.len())
-        .map(|place| texts(&frame.column(&key_name(place))?.cast(&DataType::String)?))
+        .map(|place| shared_texts(&frame.column(&key_name(place))?.cast(&DataType::String)?))
         .collect::<Result<Vec<_>, _>>()?;
     let (sums, rows, nulls, nulls_billed) = (amounts(SUM)?, counts(COUNT)?, counts(NULLS)?, amounts(NULLS_BILLED)?);
     let mut groups = Vec::with_capacity(height);
@@ -344,11 +358,10 @@ fn read_groups(query: &GroupQuery, frame: &DataFrame) -> Result<Vec<Group>, Stor
         if query.needs_count() && rows[row] == 0 {
             continue;
         }
-        let currency = currencies[row].as_deref().and_then(|code| code.parse().ok());
         groups.push(Group {
             time: times[row],
             segment: segments[row].unwrap_or(query.range.from()),
-            currency: currency.ok_or(StoreError::Corrupt { what: "currency" })?,
+            currency: currencies[row].ok_or(StoreError::Corrupt { what: "currency" })?,
             keys: keys.iter().map(|column| column[row].clone()).collect(),
             sum: if query.may_be_null && nulls[row] == rows[row] { None } else { sums[row] },
             rows: rows[row],
@@ -357,6 +370,16 @@ fn read_groups(query: &GroupQuery, frame: &DataFrame) -> Result<Vec<Group>, Stor
         });
     }
     Ok(groups)
+}
+
+/// Texts that repeat a few values many times.
+fn shared_texts(column: &Column) -> Result<Keys, StoreError> {
+    let mut known: HashMap<&str, Arc<str>> = HashMap::new();
+    let mut keys = Keys::with_capacity(column.len());
+    for text in column.str()?.iter() {
+        keys.push(text.map(|text| Arc::clone(known.entry(text).or_insert_with(|| text.into()))));
+    }
+    Ok(keys)
 }
 
 fn instants(column: &Column) -> Result<Vec<Option<NaiveDateTime>>, StoreError> {

@@ -10,7 +10,7 @@ use outlay_ledger::decimal::cell_text;
 use outlay_ledger::tags::TagReader;
 use outlay_model::part::BalanceKey;
 use outlay_model::query::Metric;
-use polars::prelude::{AnyValue, Column, DataFrame};
+use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 
 use super::Settings;
 use super::columns::{self, Binding};
@@ -110,6 +110,12 @@ impl<'a> Cells<'a> {
         let Some(column) = self.columns.get(target) else { return vec![None; self.height] };
         let stated = |text: &String| !text.trim().is_empty() && text != "NULL";
         let series = column.as_materialized_series();
+        // Only the day of a time is ever asked for.
+        let days = series
+            .dtype()
+            .is_temporal()
+            .then(|| series.cast(&DataType::Date).and_then(|days| days.cast(&DataType::String)));
+        let series = days.and_then(Result::ok).unwrap_or_else(|| series.clone());
         match series.str() {
             Ok(texts) => texts.iter().map(|text| text.map(ToOwned::to_owned).filter(stated)).collect(),
             Err(_) => series.iter().map(|cell| cell_text(&cell).filter(stated)).collect(),
