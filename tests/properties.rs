@@ -117,9 +117,7 @@ impl Line {
                 let prefix = pattern.strip_suffix('%').expect("only prefixes are generated");
                 self.value(dimension).is_some_and(|value| value.starts_with(prefix))
             }
-            Filter::IsNull(Dimension::Fixed(Fixed::Team)) => {
-                !self.tags.get("team").is_some_and(|team| !team.is_empty())
-            }
+            Filter::IsNull(Dimension::Fixed(Fixed::Team)) => self.tags.get("team").is_none_or(|team| team.is_empty()),
             Filter::IsNull(dimension) => self.value(dimension).is_none(),
             Filter::Not(inner) => !self.passes(inner),
             Filter::And(parts) => parts.iter().all(|part| self.passes(part)),

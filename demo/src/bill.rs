@@ -28,7 +28,7 @@ static ROUNDING: Service = Service::new("Invoice Rounding", "Rounding", "Other",
 /// A file that may be gzipped.
 enum Sink {
     Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
 }
 
 impl Sink {
@@ -37,7 +37,7 @@ impl Sink {
         Ok(match compressed {
             false => Sink::Plain(file),
             // No time and no name in the header: the same bills are the same bytes.
-            true => Sink::Gzip(GzBuilder::new().mtime(0).write(file, Compression::fast())),
+            true => Sink::Gzip(Box::new(GzBuilder::new().mtime(0).write(file, Compression::fast()))),
         })
     }
 

@@ -52,6 +52,9 @@ pub(crate) fn add(a: Option<Money>, b: Option<Money>) -> Result<Option<Money>, I
     }
 }
 
+/// The cells of an answer, one a place, in no order.
+pub(crate) type Cells = Vec<(Place, Cell)>;
+
 /// A cell that is still being added up.
 #[derive(Default)]
 struct Adding {
@@ -59,13 +62,13 @@ struct Adding {
     converted: Converted,
 }
 
-/// The cells of an answer, one a place, and the currencies that had no rate for some of their days.
+/// The cells of an answer, and the currencies that had no rate for some of their days.
 pub(crate) fn cells(
     groups: Vec<Group>,
     target: TargetCurrency,
     rates: &RateTable,
     bucket_of: impl Fn(&Group) -> Option<usize>,
-) -> Result<(Vec<(Place, Cell)>, Vec<Currency>), InsightError> {
+) -> Result<(Cells, Vec<Currency>), InsightError> {
     let mut sums: HashMap<Place, Adding> = HashMap::with_capacity(groups.len());
     let mut without_rate = Vec::new();
     for group in groups {

@@ -16,7 +16,7 @@ use outlay_model::{Currency, DateRange, Granularity, Money};
 use outlay_store::{Group, GroupQuery, Keys, StoreError};
 
 use crate::buckets::Buckets;
-use crate::convert::{Cell, Place, add, cells};
+use crate::convert::{Cell, Cells, Place, add, cells};
 use crate::coverage::{complete_until, spell};
 use crate::plan::{Need, Plan, scoped};
 use crate::{InsightError, Insights};
@@ -123,7 +123,7 @@ impl Insights {
         range: DateRange,
         scope: &Scope,
         warnings: &mut Vec<Warning>,
-    ) -> Result<(Vec<(Place, Cell)>, BTreeMap<Layer, usize>), InsightError> {
+    ) -> Result<(Cells, BTreeMap<Layer, usize>), InsightError> {
         let filter = scoped(&query.filter, scope);
         let need = Need {
             range,
@@ -242,7 +242,7 @@ fn range_of_days(snapshot: &Snapshot, range: DateRange) -> DateRange {
 /// Puts the figures of the range compared with beside those of the range, bucket by bucket.
 fn pair_up(
     table: &mut Table,
-    then: Vec<(Place, Cell)>,
+    then: Cells,
     query: &SpendQuery,
     range: DateRange,
     warnings: &mut Vec<Warning>,

@@ -8,7 +8,6 @@ use outlay_model::{Dimension, Filter, UNALLOCATED};
 use polars::prelude::{DataType, Expr, IntoSeries, NewChunkedArray, PlSmallStr, Series, StringChunked, col, lit};
 
 /// The expression that is true for charges the filter lets through, and false for all others.
-#[must_use]
 pub fn expression(filter: &Filter) -> Expr {
     match filter {
         Filter::In(dimension, values) => {

@@ -14,7 +14,6 @@ use polars::prelude::{DataType, Expr, LazyFrame, NULL, coalesce, col, lit, when}
 use crate::schema::{COMPONENT, ENVIRONMENT, OWNERSHIP_RULE, SOURCE, TEAM};
 
 /// Adds source, team, component, environment and the rule that decided to charges whose tag columns are `keys`.
-#[must_use]
 pub fn own(charges: LazyFrame, source: &SourceName, keys: &BTreeSet<TagKey>) -> LazyFrame {
     charges.with_columns([
         lit(source.as_str()).alias(SOURCE),

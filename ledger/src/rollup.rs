@@ -13,7 +13,6 @@ use crate::decimal;
 use crate::schema::{self, ROWS, daily_keys, data_type, nulls_billed_column, nulls_column};
 
 /// Rolls charges up. `columns` are those the charges have; a dimension they lack is null throughout.
-#[must_use]
 pub fn roll_up(charges: LazyFrame, columns: &BTreeSet<String>, tags: &BTreeSet<TagKey>) -> LazyFrame {
     let keys = daily_keys(tags);
     let have = |name: &str| -> Expr {
@@ -37,7 +36,6 @@ pub fn roll_up(charges: LazyFrame, columns: &BTreeSet<String>, tags: &BTreeSet<T
 }
 
 /// The billed cost of a charge that leaves the metric out, under the name of its sum.
-#[must_use]
 pub fn billed_where_null(metric: Metric) -> Expr {
     when(col(metric.column()).is_null())
         .then(col(Metric::Billed.column()))
@@ -54,7 +52,6 @@ fn metric_aggregates(metric: Metric) -> [Expr; 3] {
 }
 
 /// The sum of a column, null when all of it is (Polars says 0).
-#[must_use]
 pub fn sum_or_null(column: &str) -> Expr {
     when(col(column).count().eq(lit(0)))
         .then(lit(NULL).cast(decimal::data_type()))

@@ -280,7 +280,7 @@ fn bucket_start(day: Expr, granularity: Granularity, range: DateRange) -> Expr {
         let days = days.cast(&DataType::Int32)?;
         let start = |day: i32| starts.get(usize::try_from(day.checked_sub(first)?).ok()?).copied();
         let found: Int32Chunked = days.i32()?.iter().map(|day| day.and_then(start)).collect();
-        Ok(found.with_name(days.name().clone()).into_column().cast(&DataType::Date)?)
+        found.with_name(days.name().clone()).into_column().cast(&DataType::Date)
     };
     day.map(look_up, |_, field| Ok(field.clone()))
 }

@@ -139,8 +139,11 @@ fn free(label: String, taken: &mut BTreeSet<String>) -> String {
 /// Rows of equal width below one set of names.
 struct Table {
     series: Vec<String>,
-    rows: Vec<(Option<DateTime<Utc>>, Vec<Option<Money>>)>,
+    rows: Vec<WideRow>,
 }
+
+/// A time bucket and its figure in every column.
+type WideRow = (Option<DateTime<Utc>>, Vec<Option<Money>>);
 
 impl Serialize for Table {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -130,10 +130,10 @@ impl FileSurvey {
         let currencies = cells.texts("BillingCurrency");
         let costs = Metric::ALL.iter().map(|metric| cells.texts(metric.column())).collect::<Vec<_>>();
         let billed = &costs[1];
-        let mut raw_keys: HashMap<(Option<&str>, Option<&str>, Option<&str>), BalanceKey> = HashMap::new();
+        let mut raw_keys: HashMap<[Option<&str>; 3], BalanceKey> = HashMap::new();
         for row in 0..cells.height {
-            let raw = (periods[row].as_deref(), invoices[row].as_deref(), currencies[row].as_deref());
-            let key = raw_keys.entry(raw).or_insert_with(|| raw_key(raw.0, raw.1, raw.2)).clone();
+            let raw = [periods[row].as_deref(), invoices[row].as_deref(), currencies[row].as_deref()];
+            let key = raw_keys.entry(raw).or_insert_with(|| raw_key(raw[0], raw[1], raw[2])).clone();
             *self.periods.entry(key.billing_period).or_default() += 1;
             let totals = self.totals.entry(key).or_default();
             for (sum, texts) in totals.iter_mut().zip(&costs) {

@@ -1,0 +1,93 @@
+//! The command line as a person or a script meets it: what it prints, where, and how it exits.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+mod common;
+
+use common::bill;
+
+fn outlay(data: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_outlay"))
+        .env_clear()
+        .current_dir(data)
+        .args(["--data", "house"])
+        .args(arguments)
+        .output()
+        .expect("runs")
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{out}\n{err}");
+    (out, err)
+}
+
+#[test]
+fn from_a_bill_to_an_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let rows = [&[("Tags", r#"{"team":"payments"}"#), ("EffectiveCost", "1234.5")][..], &[("EffectiveCost", "0.004")]];
+    fs::write(at.join("bill.csv"), bill(&rows)).expect("writes");
+    let (out, err) = check(&outlay(at, &["import", "--source", "aws", "--kind", "focus", "bill.csv"]), 0);
+    assert_eq!((out.as_str(), err.as_str()), ("aws 2026-10: committed, 2 charges\n", ""));
+
+    let (out, _) = check(&outlay(at, &["spend", "--group-by", "team", "--period", "2026-10"]), 0);
+    insta::assert_snapshot!(out, @r"
+    team         effective    share
+    payments      1,234.50  100.0 %  ████████████████████
+    unallocated      <0.01    0.0 %
+
+    total 1,234.50 USD  (effective cost, 2026-10-01 to 2026-10-31, complete until 2026-10-05)
+    ");
+    let (out, _) = check(&outlay(at, &["spend", "--group-by", "team", "--period", "2026-10", "--format", "csv"]), 0);
+    assert_eq!(out, "team,cost\r\npayments,1234.5\r\nunallocated,0.004\r\n");
+    let (out, _) = check(&outlay(at, &["spend", "--period", "2026-10", "--format", "json"]), 0);
+    let answer: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(answer["total"].to_string(), "1234.504");
+    let (out, _) = check(&outlay(at, &["reconcile"]), 0);
+    assert!(out.ends_with("every digit is accounted for\n"), "{out}");
+}
+
+#[test]
+fn what_is_asked_wrongly_exits_with_2_and_says_how_to_ask() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases: [(&[&str], &str); 6] = [
+        (&["spend", "--filter", "team IN ('a') AND"], "position 18"),
+        (&["spend", "--group-by", "nonsense"], "use provider, seller"),
+        (&["spend", "--period", "october"], "month_to_date"),
+        (&["spend", "--nonsense"], "unexpected argument"),
+        (&["import", "--source", "a/b", "--kind", "focus", "x.csv"], "not a source name"),
+        (&["import", "--source", "a", "--kind", "pdf", "x.csv"], "possible values: focus"),
+    ];
+    for (arguments, says) in cases {
+        let (out, err) = check(&outlay(folder.path(), arguments), 2);
+        assert!(out.is_empty() && err.contains(says), "{arguments:?}: {out}{err}");
+    }
+    fs::write(folder.path().join("outlay.toml"), "[server]\nlisen = \"x\"\n[tags]\ndaily = 3\n").expect("writes");
+    let (_, err) = check(&outlay(folder.path(), &["spend"]), 2);
+    assert!(err.contains("outlay.toml:2") && err.contains("outlay.toml:4") && err.contains("listen"), "{err}");
+}
+
+#[test]
+fn what_cannot_be_done_exits_with_1_and_says_where() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let (_, err) = check(&outlay(at, &["import", "--source", "a", "--kind", "focus", "nowhere/*.csv"]), 1);
+    assert!(err.contains("nowhere/*.csv: no such file"), "{err}");
+    fs::write(at.join("other.csv"), "a,b\n1,2\n").expect("writes");
+    let (_, err) = check(&outlay(at, &["import", "--source", "a", "--kind", "focus", "other.csv"]), 1);
+    assert!(err.contains("other.csv: not a FOCUS export") && err.contains("BilledCost"), "{err}");
+    let (_, err) = check(&outlay(at, &["serve", "--listen", "192.0.2.1:1"]), 1);
+    assert!(err.contains("cannot listen on 192.0.2.1:1"), "{err}");
+}
+
+#[test]
+fn help_names_every_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (out, _) = check(&outlay(folder.path(), &["--help"]), 0);
+    insta::assert_snapshot!(out);
+}
