@@ -43,8 +43,9 @@ impl App {
         let store = Store::open(config.store.url.folder(), config.tags.clone(), privacy.clone())
             .context("the store cannot be opened")?;
         let catalog = Catalog::open(config.catalog.url.as_str()).await.context("the catalog cannot be opened")?;
-        let store = Arc::new(store);
-        let insights = Insights::new(catalog.clone(), Arc::clone(&store), Arc::new(rates), config.reporting_currency);
+        let (store, tags) = (Arc::new(store), Arc::new(config.tags.clone()));
+        let insights =
+            Insights::new(catalog.clone(), Arc::clone(&store), Arc::new(rates), config.reporting_currency, tags);
         Ok(Self {
             catalog,
             store,

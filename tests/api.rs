@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use common::{House, bill, today};
 use outlay::pipeline::Force;
+use outlay_insights::InsightError;
+use outlay_model::TeamId;
+use outlay_model::report::Scope;
 use serde_json::{Value, json};
 
 /// A server on a port of its own; it ends with the test.
@@ -69,7 +72,8 @@ async fn rows_carry_every_digit() {
 #[tokio::test]
 async fn wide_has_a_column_per_group() {
     let server = october().await;
-    let answer = server.get("spend?period=2026-10&granularity=day&group_by=team&format=wide&filter=NOT+team+IS+NULL").await;
+    let answer =
+        server.get("spend?period=2026-10&granularity=day&group_by=team&format=wide&filter=NOT+team+IS+NULL").await;
     let first = &answer["data"][0];
     assert_eq!(first["time"], "2026-10-05T00:00:00Z");
     assert_eq!(first["payments"].to_string(), "12.000000000000000001");
@@ -99,7 +103,11 @@ async fn what_is_wrong_is_said_with_its_position() {
     ];
     for (path, position) in cases {
         let (status, problem) = server.refused(path).await;
-        assert_eq!((status, &problem["code"], &problem["position"]), (400, &json!("invalid_filter"), &json!(position)), "{path}");
+        assert_eq!(
+            (status, &problem["code"], &problem["position"]),
+            (400, &json!("invalid_filter"), &json!(position)),
+            "{path}"
+        );
     }
     let (status, problem) = server.refused("spend?group_by=nonsense").await;
     assert_eq!(status, 400);
@@ -133,7 +141,8 @@ async fn pages_add_up_to_the_answer_although_the_bill_is_restated_between_them()
     let (status, problem) = server.refused(&format!("spend?period=2026-10&limit=2&cursor={cursor}")).await;
     assert_eq!((status, &problem["parameter"]), (400, &json!("cursor")));
 
-    let doomed = server.house.app.catalog.sweepable(outlay::app::now(), std::time::Duration::ZERO).await.expect("a list");
+    let doomed =
+        server.house.app.catalog.sweepable(outlay::app::now(), std::time::Duration::ZERO).await.expect("a list");
     assert_eq!(doomed.len(), 1, "the replaced part");
     let (status, problem) = server.refused(&format!("{path}&cursor={cursor}")).await;
     assert_eq!((status, &problem["code"]), (410, &json!("cursor_gone")));
@@ -197,4 +206,41 @@ async fn dimensions_and_their_values_are_listed() {
     assert_eq!(runs["data"][0]["state"], "committed");
     let lines = server.get("reconciliation").await;
     assert!(lines["data"].as_array().expect("rows").iter().all(|line| line["difference"] == json!(0)), "{lines}");
+}
+
+#[tokio::test]
+async fn what_a_run_rejected_and_moved_can_be_looked_up() {
+    let server = october().await;
+    let restated = bill(&[&[("EffectiveCost", "11.5")], &[("BilledCost", "7"), ("ChargePeriodStart", "soon")]]);
+    let force = Force { shrink: true, rejects: true };
+    let runs = server.house.import_with("aws", "b.csv", &restated, Some("2026-10"), force).await.expect("imports");
+    let run = runs[0].id.as_str();
+
+    let rejects = server.get(&format!("runs/{run}/rejects")).await;
+    let count = json!({"reason": "unreadable_time", "currency": "USD", "rows": 1, "unpriced": 0, "billed": 7});
+    assert_eq!((&rejects["run"], &rejects["counts"]), (&json!(run), &json!([count])));
+    let reject = &rejects["data"][0];
+    assert_eq!((&reject["line"], &reject["column"]), (&json!(3), &json!("ChargePeriodStart")), "{rejects}");
+    assert_eq!((&reject["value"], &reject["costs"]["billed"]), (&json!("soon"), &json!(7)), "{rejects}");
+    let (status, problem) = server.refused("runs/nobody/rejects").await;
+    assert_eq!((status, &problem["code"]), (404, &json!("unknown_run")));
+
+    let changes = server.get("changes?source=aws&limit=2").await;
+    let moved = changes["data"].as_array().expect("rows").iter().map(|change| {
+        assert_eq!((&change["run"], &change["billing_account"]), (&json!(run), &json!("0001")));
+        format!("{} {} {}", change["day"], change["before"], change["after"])
+    });
+    let expected = [
+        r#""2026-10-05" {"rows":3,"billed":3,"effective":12.500000000000000001} {"rows":1,"billed":1,"effective":11.5}"#,
+        r#""2026-10-06" {"rows":1,"billed":1,"effective":-1} {"rows":0,"billed":null,"effective":null}"#,
+    ];
+    assert_eq!(moved.collect::<Vec<_>>(), expected);
+    assert_eq!(server.get("changes?source=gcp").await["data"], json!([]));
+
+    // All of it concerns the whole company.
+    let (insights, team) = (&server.house.app.insights, Scope::Teams(vec![TeamId::new("payments")]));
+    assert!(matches!(insights.run(&runs[0].id, &team).await, Err(InsightError::Forbidden)));
+    assert!(matches!(insights.rejects(&runs[0].id, 1, &team).await, Err(InsightError::Forbidden)));
+    assert!(matches!(insights.reject_counts(&runs[0].id, &team).await, Err(InsightError::Forbidden)));
+    assert!(matches!(insights.changes(None, 1, &team).await, Err(InsightError::Forbidden)));
 }

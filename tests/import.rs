@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{House, bill};
-use outlay::pipeline::Force;
+use outlay::pipeline::{self, Force, ImportRequest};
 use outlay_model::part::RunState;
+use outlay_model::{DeliveryKey, SourceName};
 
 const OCTOBER: (&str, &str) = ("period", "2026-10");
 
@@ -197,4 +200,95 @@ async fn teams_come_from_tags_and_the_rest_is_unallocated() {
     let odd = house.groups(&[OCTOBER, ("group_by", "tags.\"cost-center\",component")]).await;
     assert_eq!(odd["7|null"], "1");
     assert_eq!(house.total(&[OCTOBER, ("filter", "team IS NULL")]).await, "2");
+}
+
+#[tokio::test]
+async fn a_file_is_never_counted_twice() {
+    let house = House::new().await;
+    let text = bill(&[&[("EffectiveCost", "7")]]);
+    let (one, two) = (house.bill("in/a.csv", &text), house.bill("in/b.csv", &text));
+    let import = async |files: &[String], key: Option<&str>| {
+        let request = ImportRequest {
+            source: SourceName::parse("aws").expect("a name"),
+            kind: "focus".to_owned(),
+            files: files.to_vec(),
+            delivery: key.map(DeliveryKey::new),
+            force: Force::default(),
+        };
+        pipeline::import(&house.app, &request, Arc::new(common::Quiet)).await
+    };
+    let folder = house.folder.path().join("in").display().to_string();
+    let error = import(&[folder], None).await.expect_err("twins").to_string();
+    assert!(error.contains("holds the same as"), "{error}");
+    assert_eq!(house.app.catalog.runs(None, 9).await.expect("runs")[0].state, RunState::Failed);
+
+    let (one, roundabout) =
+        (one.display().to_string(), format!("{}/../in/a.csv", house.folder.path().join("in").display()));
+    import(&[one.clone(), roundabout], None).await.expect("one file");
+    assert_eq!(house.total(&[OCTOBER]).await, "7");
+    let run = import(&[two.display().to_string()], Some("another")).await.expect("a run").remove(0);
+    assert_eq!(run.state, RunState::Failed);
+    assert!(run.message.expect("why").contains("live already, as aws 2026-10"));
+    assert_eq!(house.total(&[OCTOBER]).await, "7");
+}
+
+#[tokio::test]
+async fn importers_of_one_delivery_do_not_hurt_each_other() {
+    let house = Arc::new(House::new().await);
+    let text = bill(&[&[("EffectiveCost", "7")]]);
+    let mut importers = tokio::task::JoinSet::new();
+    for number in 0..4 {
+        let (house, text) = (Arc::clone(&house), text.clone());
+        importers.spawn(async move { house.import("aws", &format!("{number}.csv"), &text).await.remove(0).state });
+    }
+    let states = importers.join_all().await;
+    assert!(states.contains(&RunState::Committed), "{states:?}");
+    assert!(states.iter().all(|state| matches!(state, RunState::Committed | RunState::Unchanged)), "{states:?}");
+    assert_eq!(house.total(&[OCTOBER]).await, "7");
+}
+
+#[tokio::test]
+async fn the_rate_is_that_of_the_charge_whatever_the_basis() {
+    let config =
+        "[rates]\nEUR = [{ from = \"2025-01-01\", to_usd = \"1\" }, { from = \"2026-10-01\", to_usd = \"2\" }]\n";
+    let house = House::with_config(config).await;
+    let early: &[(&str, &str)] =
+        &[("BillingCurrency", "EUR"), ("ChargePeriodStart", "2026-09-15T00:00:00Z"), ("EffectiveCost", "100")];
+    house.import("azure", "a.csv", &bill(&[early])).await;
+    assert_eq!(house.total(&[("period", "2026-09")]).await, "100");
+    assert_eq!(house.total(&[OCTOBER, ("basis", "billing")]).await, "100");
+}
+
+#[tokio::test]
+async fn a_group_that_is_gone_counts_as_nothing_everywhere() {
+    let house = House::new().await;
+    let before: &[(&str, &str)] = &[
+        ("BillingPeriodStart", "2026-09-01T00:00:00Z"),
+        ("ChargePeriodStart", "2026-09-05T00:00:00Z"),
+        ("EffectiveCost", "5"),
+    ];
+    house.import("aws", "9.csv", &bill(&[before])).await;
+    let compared = [OCTOBER, ("group_by", "service"), ("compare", "previous_period"), ("having", "cost < 100")];
+    let report = house.spend(&compared).await;
+    assert_eq!(common::text(report.total), "0");
+    let row = report.rows.first().expect("the group that is gone");
+    assert_eq!(common::text(row.compared.expect("compared").change), "-5");
+}
+
+#[tokio::test]
+async fn a_tag_may_be_asked_for_by_any_of_its_spellings() {
+    let house = House::with_config("[tags]\naliases = { team = [\"Team\"] }\n").await;
+    house.import("aws", "a.csv", &bill(&[&[("Tags", r#"{"Team":"search"}"#)]])).await;
+    assert_eq!(house.groups(&[OCTOBER, ("group_by", "tags.Team")]).await["search"], "1");
+    assert_eq!(house.total(&[OCTOBER, ("filter", "tags.Team = 'search'")]).await, "1");
+}
+
+#[tokio::test]
+async fn an_endless_filter_is_answered_or_refused() {
+    let house = House::new().await;
+    house.import("aws", "a.csv", &bill(&[&[]])).await;
+    let filter = vec!["team = 'a'"; 1100].join(" OR ");
+    assert_eq!(house.total(&[OCTOBER, ("filter", &filter)]).await, "null");
+    let filter = vec!["TRUE"; 1900].join(" OR ");
+    assert_eq!(house.total(&[OCTOBER, ("filter", &filter)]).await, "1");
 }

@@ -63,6 +63,8 @@ pub fn router(insights: Insights, clock: Clock) -> Router {
         .route("/dimensions", get(dimensions::list_dimensions))
         .route("/dimensions/{dimension}/values", get(dimensions::list_dimension_values))
         .route("/runs", get(runs::list_runs))
+        .route("/runs/{run}/rejects", get(runs::list_rejects))
+        .route("/changes", get(runs::list_changes))
         .route("/reconciliation", get(runs::list_reconciliation))
         .route("/rates", get(runs::list_rates));
     let routes = Router::new()

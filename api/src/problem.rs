@@ -62,6 +62,8 @@ codes! {
     UnknownTeam = "unknown_team", NOT_FOUND, "No such team";
     /// No charge ever had this service.
     UnknownService = "unknown_service", NOT_FOUND, "No such service";
+    /// No run of this id.
+    UnknownRun = "unknown_run", NOT_FOUND, "No such run";
     /// Not a dimension.
     UnknownDimension = "unknown_dimension", NOT_FOUND, "No such dimension";
     /// The path does not take this method.

@@ -7,11 +7,12 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use outlay_catalog::Catalog;
+use outlay_catalog::{Catalog, Run};
 use outlay_insights::{InsightError, Insights};
-use outlay_model::query::ParameterError;
+use outlay_model::part::{BalanceKey, Reject, RejectReason, RunState};
+use outlay_model::query::{Metric, ParameterError};
 use outlay_model::rates::{RateEntry, RateTable};
-use outlay_model::{Currency, DateRange};
+use outlay_model::{Currency, DateRange, RunId, SourceName};
 use outlay_store::Store;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -33,7 +34,7 @@ impl House {
         let store = Store::open(folder.path(), Default::default(), Default::default()).expect("a store");
         let eur = vec![RateEntry { from: "2026-01-01".parse().expect("a day"), to_usd: "1.08".to_owned() }];
         let rates = RateTable::new(&[("EUR".parse().expect("a code"), eur)].into()).expect("good rates");
-        let insights = Insights::new(catalog.clone(), Arc::new(store), Arc::new(rates), Currency::USD);
+        let insights = Insights::new(catalog.clone(), Arc::new(store), Arc::new(rates), Currency::USD, Arc::default());
         let now = "2026-11-21T12:00:00Z".parse().expect("a time");
         Self { router: crate::router(insights, Arc::new(move || now)), catalog, _folder: folder }
     }
@@ -107,6 +108,10 @@ async fn wrong_parameters() {
             "/api/v1/spend?cursor=nonsense",
             "/api/v1/runs?limit=0",
             "/api/v1/runs?source=a/b",
+            "/api/v1/runs/r1/rejects?source=aws",
+            "/api/v1/runs/r1/rejects?limit=1001",
+            "/api/v1/changes?run=r1",
+            "/api/v1/changes?limit=10001",
             "/api/v1/dimensions/team/values?granularity=day",
             "/api/v1/dimensions/team/values?limit=10001",
         ])
@@ -125,6 +130,8 @@ async fn wrong_urls() {
             "/api/v1/spend?%zz=1",
             "/api/v1/teams/%FF/spend",
             "/api/v1/teams/%2/spend",
+            "/api/v1/runs/r1",
+            "/api/v1/runs/r1/rejects",
             "/api/v1/dimensions/nonsense/values",
             "/api/v1/dimensions/tags./values",
         ])
@@ -213,6 +220,7 @@ async fn an_empty_house_answers_with_nothing() {
         "/api/v1/spend?period=last_7_days&granularity=day&group_by=team&format=csv",
         "/api/v1/dimensions/team/values",
         "/api/v1/runs",
+        "/api/v1/changes?source=aws-prod",
         "/api/v1/reconciliation?source=aws-prod",
         "/api/v1/rates",
         "/api/v1/teams/payments/spend",
@@ -224,6 +232,34 @@ async fn an_empty_house_answers_with_nothing() {
     let csv = house.get("/api/v1/spend?period=2026-10&format=csv").await;
     let name = "attachment; filename=\"outlay-spend_2026-10-01_2026-11-01_effective_USD.csv\"";
     assert_eq!(csv.header("content-disposition"), Some(name));
+}
+
+#[tokio::test]
+async fn what_a_run_rejected_is_listed_and_counted() {
+    let house = House::empty().await;
+    let time = "2026-11-21T11:00:00Z".parse().expect("a time");
+    let start = |id: &str| Run::started(RunId::new(id), SourceName::new("aws"), "focus", time);
+    let reject = |line| Reject {
+        reason: RejectReason::MissingChargePeriod,
+        file: "october.csv".to_owned(),
+        line,
+        column: None,
+        value: None,
+        key: BalanceKey { billing_period: None, invoice: None, currency: "USD".to_owned() },
+        costs: [(Metric::Billed, "0.1".parse().expect("a number"))].into(),
+        unpriced: false,
+    };
+    let refused = Run { state: RunState::Refused, rejected: 1200, ..start("refused") };
+    house.catalog.finish_run(&refused, &(1..=1200).map(reject).collect()).await.expect("is recorded");
+    house.catalog.start_run(&start("clean/one")).await.expect("is recorded");
+
+    insta::assert_snapshot!(house.get("/api/v1/runs/refused/rejects?limit=2").await.shown());
+    let clean = house.get("/api/v1/runs/clean%2Fone/rejects").await;
+    assert_eq!(clean.body, r#"{"run":"clean/one","counts":[],"data":[]}"#);
+    for (query, lines) in [("", 100), ("?limit=1000", 1000)] {
+        let answer = house.get(&format!("/api/v1/runs/refused/rejects{query}")).await;
+        assert_eq!(answer.body.matches("october.csv").count(), lines);
+    }
 }
 
 #[test]

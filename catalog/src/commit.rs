@@ -1,7 +1,7 @@
-//! The one transaction that makes a part visible, and the one that takes it away (P3, P4).
+//! The one transaction that makes a part visible in place of another (P3, P4).
 //!
-//! Both raise the generation with their first statement, which takes the lock that serialises them; everything they
-//! then look at cannot change under them. Any error on the way rolls all of it back.
+//! It raises the generation with its first statement, which takes the lock that serialises commits; everything it then
+//! looks at cannot change under it. Any error on the way rolls all of it back.
 //!
 //! Repeating a commit whose answer got lost is safe: a part that is live already gives the generation it is live from.
 
@@ -39,21 +39,6 @@ pub struct Commit {
     pub now: DateTime<Utc>,
 }
 
-/// A delivery that the provider no longer lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retire {
-    /// Whose.
-    pub source: SourceName,
-    /// Which.
-    pub delivery: DeliveryKey,
-    /// Its live part: the fence.
-    pub expected: PartId,
-    /// The run that found it gone, finished and in state `committed`, of the same source and delivery.
-    pub run: Run,
-    /// The time.
-    pub now: DateTime<Utc>,
-}
-
 impl Catalog {
     /// Makes a part live in place of the one it replaces, and gives the generation from which it is.
     ///
@@ -76,7 +61,7 @@ impl Catalog {
         runs::write(&mut tx, run).await?;
         let before = match replaces {
             Some(old) => {
-                retire_part(&mut tx, old, run, generation, *now).await?;
+                retire_part(&mut tx, old, generation, *now).await?;
                 days::read(&mut tx, old).await?
             }
             None => Days::new(),
@@ -91,32 +76,6 @@ impl Catalog {
         let cause = Cause { generation, source: &part.source, delivery: &part.delivery, run: &run.id, at: *now };
         days::write_changes(&mut tx, &cause, &days::differences(&before, &days)).await?;
         tx.commit().await.during("commit the part")?;
-        Ok(generation)
-    }
-
-    /// Takes a delivery out without putting anything in its place, and gives the generation from which it is gone.
-    ///
-    /// # Errors
-    /// As [`Catalog::commit`].
-    pub async fn retire(&self, retire: Retire) -> Result<u64, CatalogError> {
-        let Retire { source, delivery, expected, run, now } = &retire;
-        check_run(run, source, delivery)?;
-        let mut tx = self.begin().await?;
-        let generation = raise_generation(&mut tx).await?;
-        let live = parts::live_id(&mut tx, source, delivery).await?;
-        if live.is_none() {
-            // The same again: an earlier try went through, only its answer did not.
-            if let Some(since) = retired_by(&mut tx, expected, run).await? {
-                return Ok(since);
-            }
-        }
-        fence(source, delivery, Some(expected), live.map(|(id, _)| id))?;
-        runs::write(&mut tx, run).await?;
-        retire_part(&mut tx, expected, run, generation, *now).await?;
-        let before = days::read(&mut tx, expected).await?;
-        let cause = Cause { generation, source, delivery, run: &run.id, at: *now };
-        days::write_changes(&mut tx, &cause, &days::differences(&before, &Days::new())).await?;
-        tx.commit().await.during("retire the part")?;
         Ok(generation)
     }
 }
@@ -192,7 +151,7 @@ fn check_conserved(part: &PartId, balances: &[Balance], days: &Days) -> Result<(
     }
 }
 
-/// The first statement of every transaction that changes an answer: it takes the lock that serialises them.
+/// The first statement of a commit: it takes the lock that serialises commits.
 async fn raise_generation(conn: &mut AnyConnection) -> Result<u64, CatalogError> {
     let query = sqlx::query("UPDATE head SET generation = generation + 1 WHERE id = 1 RETURNING generation");
     query.fetch_one(conn).await.during("raise the generation")?.count("generation")
@@ -239,22 +198,13 @@ async fn insert_part(
 async fn retire_part(
     conn: &mut AnyConnection,
     part: &PartId,
-    run: &Run,
     generation: u64,
     now: DateTime<Utc>,
 ) -> Result<(), CatalogError> {
     let query = sqlx::query(
-        "UPDATE parts SET state = 'retired', retired_by = $1, retired_at = $2, retired_generation = $3 \
-         WHERE id = $4 AND state = 'live'",
+        "UPDATE parts SET state = 'retired', retired_at = $1, retired_generation = $2 WHERE id = $3 AND state = 'live'",
     );
-    let query = query.bind(run.id.as_str()).bind(sql::time(now)).bind(sql::number(generation)).bind(part.as_str());
+    let query = query.bind(sql::time(now)).bind(sql::number(generation)).bind(part.as_str());
     query.execute(conn).await.during("retire the old part")?;
     Ok(())
-}
-
-/// The generation at which this very run retired the part, if it did.
-async fn retired_by(conn: &mut AnyConnection, part: &PartId, run: &Run) -> Result<Option<u64>, CatalogError> {
-    let query = sqlx::query("SELECT retired_generation FROM parts WHERE id = $1 AND retired_by = $2");
-    let row = query.bind(part.as_str()).bind(run.id.as_str()).fetch_optional(conn).await;
-    row.during("read the retired part")?.map(|row| row.count("retired_generation")).transpose()
 }

@@ -13,7 +13,7 @@ use crate::error::During as _;
 use crate::sql::{self, Cell, Columns as _};
 use crate::{Catalog, CatalogError, Overlap};
 
-/// What a commit or retirement moved on one day of one billing account in one currency.
+/// What a commit moved on one day of one billing account in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The generation it came with.

@@ -1,8 +1,8 @@
 //! Intents: the right to write the files of a part that is not there yet (P4).
 //!
 //! The name of a file is recorded before its first byte, so a crash leaves no file that nobody knows. An intent ends in
-//! one of two ways, each in one transaction: its part is committed, or it is doomed, after which it can neither be
-//! renewed nor committed and its files may be deleted.
+//! one of two ways, each in one transaction: its part is committed, or it is doomed, after which it can no longer be
+//! committed and its files may be deleted.
 
 use chrono::{DateTime, Utc};
 use outlay_model::part::PartFile;
@@ -24,7 +24,7 @@ pub struct Intent {
     pub source: SourceName,
     /// The files that may be written.
     pub files: Vec<PartFile>,
-    /// Until when, unless renewed or committed.
+    /// Until when, unless committed.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -53,34 +53,6 @@ impl Catalog {
         }
         name_files(&mut tx, part, files).await?;
         tx.commit().await.during("record the intent")
-    }
-
-    /// Adds files to an intent, before their first byte.
-    ///
-    /// # Errors
-    /// [`CatalogError::IntentExpired`] when the intent is gone or doomed, [`CatalogError::Inconsistent`] when a file of
-    /// that name exists.
-    pub async fn add_files(&self, part: &PartId, files: &[PartFile]) -> Result<(), CatalogError> {
-        let mut tx = self.begin().await?;
-        // Changes nothing, but holds the row: the sweeper cannot doom it before the files are recorded.
-        let query = sqlx::query("UPDATE intents SET state = 'open' WHERE part = $1 AND state = 'open'");
-        let open = query.bind(part.as_str()).execute(&mut *tx).await.during("add files")?.rows_affected();
-        if open == 0 {
-            return Err(CatalogError::IntentExpired { part: part.clone() });
-        }
-        name_files(&mut tx, part, files).await?;
-        tx.commit().await.during("add files")
-    }
-
-    /// Sets a later end. An intent that has expired can still be renewed as long as the sweeper has not seen it.
-    ///
-    /// # Errors
-    /// [`CatalogError::IntentExpired`] when the intent is gone or doomed.
-    pub async fn renew(&self, part: &PartId, expires_at: DateTime<Utc>) -> Result<(), CatalogError> {
-        let query = sqlx::query("UPDATE intents SET expires_at = $1 WHERE part = $2 AND state = 'open'");
-        let query = query.bind(sql::time(expires_at)).bind(part.as_str());
-        let renewed = query.execute(self.pool()).await.during("renew the intent")?.rows_affected();
-        if renewed == 0 { Err(CatalogError::IntentExpired { part: part.clone() }) } else { Ok(()) }
     }
 
     /// Gives a part up: the sweeper may delete its files at once. A part that is committed, swept or unknown stays as it

@@ -31,13 +31,13 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::{Any, AnyPool, Transaction};
 
-pub use commit::{Commit, Retire};
+pub use commit::Commit;
 pub use days::{Change, DayFigures};
 pub use error::{CatalogError, NotConserved, Overlap};
 pub use intents::Intent;
 pub use parts::Snapshot;
 pub use rejects::{RejectCount, Rejects};
-pub use runs::{Refusal, RefusedFigure, Run, SourceSummary};
+pub use runs::{Refusal, RefusedFigure, Run};
 pub use sweep::Doomed;
 
 use error::During as _;

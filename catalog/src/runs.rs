@@ -67,15 +67,6 @@ pub struct RefusedFigure {
     pub after: String,
 }
 
-/// A source that has run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceSummary {
-    /// Its name.
-    pub name: SourceName,
-    /// Its kind at its last run.
-    pub kind: String,
-}
-
 impl Run {
     /// A run that begins now and knows nothing yet.
     #[must_use]
@@ -153,29 +144,6 @@ impl Catalog {
         };
         let rows = query.bind(i64::from(limit)).fetch_all(self.pool()).await.during("list the runs")?;
         rows.iter().map(read).collect()
-    }
-
-    /// Every source that has ever run, by name.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn sources(&self) -> Result<Vec<SourceSummary>, CatalogError> {
-        let query = sqlx::query("SELECT source, kind, MAX(started_at) AS latest FROM runs GROUP BY source, kind");
-        let rows = query.fetch_all(self.pool()).await.during("list the sources")?;
-        let mut kinds = Vec::with_capacity(rows.len());
-        for row in &rows {
-            kinds.push((SourceName::new(row.text("source")?), row.text("latest")?, row.text("kind")?));
-        }
-        kinds.sort();
-        let mut sources: Vec<SourceSummary> = Vec::new();
-        for (name, _, kind) in kinds {
-            match sources.last_mut() {
-                // Sorted by time within a name: the later kind takes the earlier one's place.
-                Some(last) if last.name == name => last.kind = kind,
-                _ => sources.push(SourceSummary { name, kind }),
-            }
-        }
-        Ok(sources)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What may be deleted, and the word that it has been (P4).
 //!
 //! Files are deleted by row, never by listing. [`Catalog::sweepable`] does not only list: it *dooms* what it names, in
-//! the transaction that chooses it. From then on a doomed intent can be neither renewed nor committed, and a doomed part
-//! no longer appears in an older snapshot, so nothing that is about to be deleted can become visible. Whoever crashes
+//! the transaction that chooses it. From then on a doomed intent can no longer be committed, and a doomed part no longer
+//! appears in an older snapshot, so nothing that is about to be deleted can become visible. Whoever crashes
 //! between deleting and [`Catalog::swept`] is told the same names again; deleting what is gone is no error.
 
 use std::time::Duration;

@@ -23,6 +23,15 @@ pub enum CollectError {
         #[source]
         source: glob::PatternError,
     },
+    /// A file or folder that a pattern names cannot be looked at.
+    #[error("{pattern}: cannot be searched")]
+    Search {
+        /// What was asked for.
+        pattern: String,
+        /// Why.
+        #[source]
+        source: glob::GlobError,
+    },
     /// The file cannot be read (any further).
     #[error("{}: cannot be read after line {line}", path.display())]
     Read {
@@ -63,6 +72,14 @@ pub enum CollectError {
         periods: usize,
         /// Which.
         list: String,
+    },
+    /// Two files hold the same, packed or not: taking both would count them twice.
+    #[error("{} holds the same as {}: give one of them", path.display(), twin.display())]
+    SameFile {
+        /// One.
+        path: PathBuf,
+        /// The other.
+        twin: PathBuf,
     },
     /// No row names a billing period.
     #[error("{}: no row has a BillingPeriodStart; say with --delivery KEY what the file states", path.display())]

@@ -18,10 +18,14 @@ pub struct ExactSum {
 }
 
 impl ExactSum {
-    /// Adds a number. Gives `false`, and adds nothing, when the text is not a number of at most 37 significant digits
-    /// and an exponent within ±60.
+    /// Adds a number. Gives `false`, and adds nothing, when the text is not a number of at most 128 digits and an
+    /// exponent within ±60.
     pub fn add(&mut self, text: &str) -> bool {
-        let Some((integer, power)) = parse(text.as_bytes()) else { return false };
+        let Some((integer, power)) = parse(text.as_bytes()) else {
+            let long = parse_long(text);
+            self.spilled += long.as_ref().unwrap_or(&BigDecimal::default());
+            return long.is_some();
+        };
         let sum = self.by_power.entry(power).or_default();
         match sum.checked_add(integer) {
             Some(total) => *sum = total,
@@ -46,7 +50,7 @@ impl ExactSum {
     }
 }
 
-/// `[+-]digits[.digits][e[+-]digits]` as an integer and a power of ten.
+/// `[+-]digits[.digits][e[+-]digits]` as an integer and a power of ten; `None` also for digits beyond an `i128`.
 fn parse(text: &[u8]) -> Option<(i128, i32)> {
     let mut bytes = text.iter().copied().peekable();
     let negative = bytes.next_if(|b| matches!(b, b'+' | b'-')) == Some(b'-');
@@ -78,6 +82,18 @@ fn parse(text: &[u8]) -> Option<(i128, i32)> {
     bytes.peek().is_none().then_some((if negative { -integer } else { integer }, power))
 }
 
+/// The same for digits beyond an `i128`.
+fn parse_long(text: &str) -> Option<BigDecimal> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i64 = exponent.parse().ok().filter(|exponent| (-60..=60).contains(exponent))?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let unsigned = digits.strip_prefix(['-', '+']).unwrap_or(&digits);
+    let plain = !unsigned.is_empty() && unsigned.len() <= 128 && unsigned.bytes().all(|byte| byte.is_ascii_digit());
+    let integer = plain.then(|| BigInt::parse_bytes(digits.as_bytes(), 10)).flatten()?;
+    Some(BigDecimal::new(integer, fraction.len() as i64 - exponent))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,10 +111,21 @@ mod tests {
     #[test]
     fn refuses_what_is_not_a_number() {
         let mut sum = ExactSum::default();
-        for text in ["", "-", ".", "1,5", "1.2.3", "NaN", "1e", "1e61", "1 ", "0x1"] {
+        let endless = "1".repeat(129);
+        for text in ["", "-", ".", "1,5", "1.2.3", "NaN", "1e", "1e61", "1 ", "0x1", "-.", "1.-5", "--1", &endless] {
             assert!(!sum.add(text), "{text}");
         }
         assert_eq!(plain(&sum.total()), "0");
+    }
+
+    #[test]
+    fn adds_numbers_longer_than_any_integer() {
+        let mut sum = ExactSum::default();
+        let long = format!("-0.{}1E-3", "0".repeat(50));
+        for text in ["7.0000000000000000000000000000000000000000", long.as_str(), "+1e5"] {
+            assert!(sum.add(text), "{text}");
+        }
+        assert_eq!(plain(&sum.total()), format!("100006.{}", "9".repeat(54)));
     }
 
     #[test]

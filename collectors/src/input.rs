@@ -1,10 +1,12 @@
 //! Finds the files of a delivery and tells what they are from their first bytes, not their names.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use glob::MatchOptions;
 use sha2::{Digest, Sha256};
 
 use crate::CollectError;
@@ -32,6 +34,10 @@ pub struct InputFile {
 /// Endings that make a file of a folder part of a delivery.
 const ENDINGS: &[&str] = &[".csv", ".csv.gz", ".parquet"];
 
+/// As in a shell, a pattern does not mean hidden files.
+const PATTERNS: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: false, require_literal_leading_dot: true };
+
 /// The files that the given files, folders and patterns name, in order of their paths, each once.
 ///
 /// # Errors
@@ -44,9 +50,10 @@ pub fn find(patterns: &[String]) -> Result<Vec<InputFile>, CollectError> {
         if literal.exists() {
             collect(literal, true, &mut paths)?;
         } else {
-            let matches =
-                glob::glob(pattern).map_err(|source| CollectError::Pattern { pattern: pattern.clone(), source })?;
-            for path in matches.flatten() {
+            let matches = glob::glob_with(pattern, PATTERNS)
+                .map_err(|source| CollectError::Pattern { pattern: pattern.clone(), source })?;
+            for path in matches {
+                let path = path.map_err(|source| CollectError::Search { pattern: pattern.clone(), source })?;
                 collect(&path, true, &mut paths)?;
             }
         }
@@ -55,8 +62,16 @@ pub fn find(patterns: &[String]) -> Result<Vec<InputFile>, CollectError> {
         }
     }
     paths.sort();
-    paths.dedup();
-    paths.into_iter().map(InputFile::open).collect()
+    let mut known = BTreeSet::new();
+    let mut files = Vec::new();
+    for path in paths {
+        // One file may be named in two ways: `a.csv`, `./a.csv`, through a link.
+        let file = path.canonicalize().map_err(|source| CollectError::Read { path: path.clone(), line: 0, source })?;
+        if known.insert(file) {
+            files.push(InputFile::open(path)?);
+        }
+    }
+    Ok(files)
 }
 
 /// Adds a named file, or the bills below a folder; hidden files are not bills.
@@ -117,7 +132,7 @@ impl InputFile {
         })
     }
 
-    /// The hash of its bytes.
+    /// The hash of what it holds, so that a bill is the same bill packed or not.
     ///
     /// # Errors
     /// [`CollectError::Read`] when it cannot be read to its end.
@@ -125,7 +140,7 @@ impl InputFile {
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 1 << 18];
         let mut hash_all = || -> io::Result<()> {
-            let mut file = File::open(&self.path)?;
+            let mut file = self.text()?;
             loop {
                 match file.read(&mut buffer)? {
                     0 => return Ok(()),

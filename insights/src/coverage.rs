@@ -24,7 +24,6 @@ pub(crate) fn complete_until(snapshot: &Snapshot, range: DateRange) -> (Option<N
         if last < range.from() {
             let message = format!("{source} has stated nothing since {last}");
             warnings.push(Warning { code: "source_behind", message });
-            continue;
         }
         let start = first.max(range.from());
         let missing: Vec<NaiveDate> =

@@ -10,16 +10,17 @@ mod coverage;
 pub mod error;
 mod plan;
 mod reconciliation;
+mod runs;
 mod spend;
 mod values;
 
 use std::sync::Arc;
 
 use outlay_catalog::Catalog;
-pub use outlay_catalog::{Refusal, RefusedFigure, Run};
+pub use outlay_catalog::{Change, DayFigures, Refusal, RefusedFigure, RejectCount, Run};
+use outlay_model::Currency;
 use outlay_model::rates::RateTable;
-use outlay_model::report::Scope;
-use outlay_model::{Currency, SourceName};
+use outlay_model::tags::TagSettings;
 use outlay_store::Store;
 
 pub use error::InsightError;
@@ -32,13 +33,20 @@ pub struct Insights {
     store: Arc<Store>,
     rates: Arc<RateTable>,
     reporting: Currency,
+    tags: Arc<TagSettings>,
 }
 
 impl Insights {
-    /// Answers from this catalog and store, converting by these rates.
+    /// Answers from this catalog and store, converting by these rates, reading tag keys by these settings.
     #[must_use]
-    pub const fn new(catalog: Catalog, store: Arc<Store>, rates: Arc<RateTable>, reporting: Currency) -> Self {
-        Self { catalog, store, rates, reporting }
+    pub const fn new(
+        catalog: Catalog,
+        store: Arc<Store>,
+        rates: Arc<RateTable>,
+        reporting: Currency,
+        tags: Arc<TagSettings>,
+    ) -> Self {
+        Self { catalog, store, rates, reporting, tags }
     }
 
     /// The currency of answers that name none.
@@ -59,14 +67,5 @@ impl Insights {
     /// When the catalog cannot be read: the service is not ready.
     pub async fn generation(&self) -> Result<u64, InsightError> {
         Ok(self.catalog.generation().await?)
-    }
-
-    /// The latest runs, newest first.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read, or the caller may not see sources.
-    pub async fn runs(&self, source: Option<&SourceName>, limit: u32, scope: &Scope) -> Result<Vec<Run>, InsightError> {
-        error::company_only(scope)?;
-        Ok(self.catalog.runs(source, limit).await?)
     }
 }

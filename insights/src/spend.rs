@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use outlay_catalog::Snapshot;
 use outlay_model::dimension::Fixed;
 use outlay_model::filter::Filter;
 use outlay_model::part::Layer;
-use outlay_model::query::{Compare, Cursor, MAX_ROWS, OrderBy, ParameterError, SpendQuery, TargetCurrency};
+use outlay_model::query::{Basis, Compare, Cursor, MAX_ROWS, OrderBy, ParameterError, SpendQuery, TargetCurrency};
 use outlay_model::report::{Compared, Scope, SpendReport, SpendRow, Warning};
-use outlay_model::{Currency, DateRange, Granularity, Money};
-use outlay_store::{Group, GroupQuery, Keys, StoreError};
+use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
+use outlay_store::{Group, GroupQuery, Keys, Segments, StoreError};
 
 use crate::buckets::Buckets;
 use crate::convert::{Cell, Cells, Place, add, cells};
@@ -58,10 +57,15 @@ impl Insights {
         let mut table: Table =
             now.into_iter().map(|(place, cell)| (place, Pair { now: Some(cell), then: None })).collect();
         if let Some(range) = compared_with {
-            let (then, _) = self.table(&snapshot, query, range, scope, &mut Vec::new()).await?;
+            let (then, _) = self.table(&snapshot, query, range, scope, &mut warnings).await?;
             pair_up(&mut table, then, query, range, &mut warnings)?;
         }
-        warn_of_nulls(&table, query, &mut warnings);
+        let now = table.iter().filter_map(|(_, pair)| pair.now.as_ref());
+        warnings.extend(warning_of_nulls(now, query, query.range));
+        if let Some(range) = compared_with {
+            let then = table.iter().filter_map(|(_, pair)| pair.then.as_ref());
+            warnings.extend(warning_of_nulls(then, query, range));
+        }
         if let Some(having) = &query.having {
             let totals = group_totals(&table)?;
             let left_out: HashSet<_> =
@@ -124,13 +128,15 @@ impl Insights {
         scope: &Scope,
         warnings: &mut Vec<Warning>,
     ) -> Result<(Cells, BTreeMap<Layer, usize>), InsightError> {
-        let filter = scoped(&query.filter, scope);
+        let canonical = |dimension: &_| self.tags.canonical_dimension(dimension);
+        let filter = scoped(&query.filter, scope).renamed(&canonical);
+        let group_by: Vec<Dimension> = query.group_by.iter().map(canonical).collect();
         let need = Need {
             range,
             basis: query.basis,
             granularity: query.granularity,
             filter: &filter,
-            group_by: &query.group_by,
+            group_by: &group_by,
             metric: Some(query.metric),
         };
         let plan = Plan::new(snapshot, &need)?;
@@ -146,10 +152,12 @@ impl Insights {
                 }),
             }
         }
-        let segments = match query.currency {
+        let days = charge_days(snapshot, query.basis, range);
+        let others = match query.currency {
             TargetCurrency::Native => BTreeSet::new(),
-            TargetCurrency::To(target) => self.rates.changes(&plan.currencies, target, range),
+            TargetCurrency::To(target) => self.rates.changes(&plan.currencies, target, days),
         };
+        let segments = Segments { first: days.from(), others };
         let only_currency = plan.currencies.first().copied().filter(|_| plan.currencies.len() == 1);
         let layers = plan.layers.clone();
         let grouped = self.store.group(GroupQuery {
@@ -158,7 +166,7 @@ impl Insights {
             basis: query.basis,
             granularity: query.granularity,
             filter: filter.clone(),
-            group_by: query.group_by.clone(),
+            group_by,
             metric: Some(query.metric),
             may_be_null: plan.may_be_null,
             only_currency,
@@ -200,7 +208,8 @@ impl Insights {
             metric: Some(query.metric),
         };
         let plan = Plan::new(snapshot, &need)?;
-        let every_day: BTreeSet<NaiveDate> = range_of_days(snapshot, range).iter().skip(1).collect();
+        let days = charge_days(snapshot, query.basis, range);
+        let every_day = Segments { first: days.from(), others: days.iter().skip(1).collect() };
         let groups = self.store.group(GroupQuery {
             scans: plan.scans,
             range,
@@ -232,8 +241,11 @@ impl Insights {
     }
 }
 
-/// The days charges of the snapshot can start on: more than the range on the billing basis.
-fn range_of_days(snapshot: &Snapshot, range: DateRange) -> DateRange {
+/// The days that charges of an answer can start on: those of the range, or on the billing basis any the parts have.
+fn charge_days(snapshot: &Snapshot, basis: Basis, range: DateRange) -> DateRange {
+    if basis == Basis::Charge {
+        return range;
+    }
     let from = snapshot.parts.iter().filter_map(|part| part.days).map(DateRange::from).min();
     let to = snapshot.parts.iter().filter_map(|part| part.days).map(DateRange::to).max();
     from.zip(to).and_then(|(from, to)| DateRange::new(from.min(range.from()), to.max(range.to()))).unwrap_or(range)
@@ -270,33 +282,36 @@ fn pair_up(
 }
 
 /// Says where a cost is stated for only some charges, with both figures (P6).
-fn warn_of_nulls(table: &Table, query: &SpendQuery, warnings: &mut Vec<Warning>) {
-    let (mut nulls, mut billed, mut partly) = (0, BTreeMap::<Currency, Money>::new(), 0);
-    for cell in table.iter().filter_map(|(_, pair)| pair.now.as_ref()).filter(|cell| cell.nulls > 0) {
+fn warning_of_nulls<'a>(
+    cells: impl Iterator<Item = &'a Cell>,
+    query: &SpendQuery,
+    range: DateRange,
+) -> Option<Warning> {
+    let (mut nulls, mut partly, mut stated) = (0, 0, Some(Money::ZERO));
+    let mut billed = BTreeMap::<Currency, Money>::new();
+    for cell in cells {
         nulls += cell.nulls;
-        partly += usize::from(cell.cost.is_some());
+        partly += u64::from(cell.nulls > 0 && cell.cost.is_some());
+        stated = stated.and_then(|sum| sum.checked_add(cell.cost.unwrap_or_default()));
         for (currency, amount) in &cell.nulls_billed {
             let sum = billed.entry(*currency).or_default();
-            *sum = sum.checked_add(*amount).unwrap_or(*sum);
+            *sum = sum.checked_add(*amount)?;
         }
     }
     if nulls == 0 {
-        return;
+        return None;
     }
-    let stated = table.iter().filter_map(|(_, pair)| pair.now.as_ref()?.cost);
-    let stated = stated.fold(Money::ZERO, |sum, cost| sum.checked_add(cost).unwrap_or(sum));
     let billed: Vec<_> = billed.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect();
     let stated = match query.currency {
-        TargetCurrency::To(currency) => format!("; the charges that state it come to {stated} {currency}"),
+        TargetCurrency::To(currency) => format!("; the charges that state it come to {} {currency}", stated?),
         TargetCurrency::Native => String::new(),
     };
+    let column = query.metric.column();
     let message = format!(
-        "{nulls} charges do not state {} ({partly} figures are partly known); their {} is {}{stated}",
-        query.metric.column(),
-        outlay_model::query::Metric::Billed.column(),
-        billed.join(" + "),
+        "in {range}, {nulls} charges do not state {column} ({partly} figures are partly known); their BilledCost is {}{stated}",
+        billed.join(" + ")
     );
-    warnings.push(Warning { code: "partly_null", message });
+    Some(Warning { code: "partly_null", message })
 }
 
 type GroupOf = (Keys, Option<Currency>);
@@ -309,7 +324,7 @@ fn group_totals(table: &Table) -> Result<HashMap<GroupOf, Option<Money>>, Insigh
     let mut totals = HashMap::new();
     for (place, pair) in table {
         let total: &mut Option<Money> = totals.entry(group_of(place)).or_default();
-        *total = add(*total, pair.now.as_ref().and_then(|cell| cell.cost))?;
+        *total = add(*total, cost(pair.now.as_ref()))?;
     }
     Ok(totals)
 }
@@ -351,7 +366,7 @@ fn totals(table: &Table) -> Result<BTreeMap<Option<Currency>, Option<Money>>, In
     let mut totals = BTreeMap::new();
     for (place, pair) in table {
         let total: &mut Option<Money> = totals.entry(place.currency).or_default();
-        *total = add(*total, pair.now.as_ref().and_then(|cell| cell.cost))?;
+        *total = add(*total, cost(pair.now.as_ref()))?;
     }
     Ok(totals)
 }

@@ -9,7 +9,7 @@ use outlay_model::filter::Filter;
 use outlay_model::query::Basis;
 use outlay_model::report::Scope;
 use outlay_model::{DateRange, Dimension, Granularity, TagKey};
-use outlay_store::{Group, GroupQuery, StoreError};
+use outlay_store::{Group, GroupQuery, Segments, StoreError};
 
 use crate::plan::{Need, Plan, scoped};
 use crate::{InsightError, Insights};
@@ -130,6 +130,9 @@ impl Insights {
         filter: &Filter,
         group_by: &[Dimension],
     ) -> Result<Vec<Group>, InsightError> {
+        let canonical = |dimension: &_| self.tags.canonical_dimension(dimension);
+        let (filter, group_by) = (&filter.renamed(&canonical), group_by.iter().map(canonical).collect::<Vec<_>>());
+        let group_by = group_by.as_slice();
         let (basis, granularity, metric) = (Basis::Charge, Granularity::Total, None);
         let plan = Plan::new(snapshot, &Need { range, basis, granularity, filter, group_by, metric })?;
         let grouped = self.store.group(GroupQuery {
@@ -142,7 +145,7 @@ impl Insights {
             metric,
             may_be_null: false,
             only_currency: plan.currencies.first().copied(),
-            segments: BTreeSet::new(),
+            segments: Segments::one(range.from()),
             max_groups: MAX_VALUES,
         });
         grouped.await.map_err(|error| match error {

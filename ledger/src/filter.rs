@@ -27,8 +27,20 @@ pub fn expression(filter: &Filter) -> Expr {
         }
         Filter::IsNull(dimension) => col(dimension.column()).is_null(),
         Filter::Not(inner) => expression(inner).not(),
-        Filter::And(parts) => parts.iter().map(expression).reduce(Expr::and).unwrap_or_else(|| lit(true)),
-        Filter::Or(parts) => parts.iter().map(expression).reduce(Expr::or).unwrap_or_else(|| lit(false)),
+        Filter::And(parts) => balanced(parts, Expr::and).unwrap_or_else(|| lit(true)),
+        Filter::Or(parts) => balanced(parts, Expr::or).unwrap_or_else(|| lit(false)),
+    }
+}
+
+/// Joins expressions as a tree, not a chain: the engine walks them recursively.
+fn balanced(parts: &[Filter], join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
+    match parts {
+        [] => None,
+        [one] => Some(expression(one)),
+        parts => {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            balanced(left, join).zip(balanced(right, join)).map(|(left, right)| join(left, right))
+        }
     }
 }
 
@@ -111,6 +123,15 @@ mod tests {
         check("service LIKE 'amazon%'", [false; 4]);
         check("service LIKE 'a%b\\\\'", [false, false, false, true]);
         check("service LIKE '%(.*'", [false; 4]);
+    }
+
+    #[test]
+    fn long_chains_are_no_deep_trees() {
+        check(&vec!["FALSE"; 1500].join(" OR "), [false; 4]);
+        check(
+            &format!("{} OR service = 'Amazon EC2'", vec!["team = 'x'"; 600].join(" OR ")),
+            [true, false, false, false],
+        );
     }
 
     #[test]

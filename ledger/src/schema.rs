@@ -34,8 +34,25 @@ pub const PART_ID: &str = "x_PartId";
 pub const ROWS: &str = "x_Rows";
 
 /// The columns this product adds to every charge. A bill's own column of such a name is kept as `x_Imported…`.
-pub const OWN_COLUMNS: &[&str] =
-    &[CHARGE_DATE, BILLING_PERIOD, SOURCE, TEAM, COMPONENT, ENVIRONMENT, OWNERSHIP_RULE, PART_ID, ROWS];
+pub const OWN_COLUMNS: &[&str] = &[
+    CHARGE_DATE,
+    BILLING_PERIOD,
+    SOURCE,
+    TEAM,
+    COMPONENT,
+    ENVIRONMENT,
+    OWNERSHIP_RULE,
+    PART_ID,
+    ROWS,
+    nulls_column(Metric::Effective),
+    nulls_column(Metric::Billed),
+    nulls_column(Metric::List),
+    nulls_column(Metric::Contracted),
+    nulls_billed_column(Metric::Effective),
+    nulls_billed_column(Metric::Billed),
+    nulls_billed_column(Metric::List),
+    nulls_billed_column(Metric::Contracted),
+];
 
 /// The type of instants: microseconds in UTC.
 #[must_use]

@@ -61,7 +61,6 @@ CREATE TABLE parts (
     run                  TEXT   NOT NULL REFERENCES runs (id),
     live_at              TEXT   NOT NULL,
     live_from_generation BIGINT NOT NULL,
-    retired_by           TEXT            REFERENCES runs (id),
     retired_at           TEXT,
     retired_generation   BIGINT,
     body                 TEXT,
@@ -128,7 +127,7 @@ CREATE TABLE reject_counts (
     PRIMARY KEY (run, reason, currency)
 );
 
--- What a commit or retirement moved, per day.
+-- What a commit moved, per day.
 CREATE TABLE changes (
     generation       BIGINT NOT NULL,
     day              TEXT   NOT NULL,

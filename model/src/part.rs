@@ -87,9 +87,9 @@ pub enum RejectReason {
     MalformedRecord,
     /// Not UTF-8.
     InvalidText,
-    /// A cost, price or quantity that is not a number.
+    /// A cost that is not a number.
     UnreadableNumber,
-    /// A number beyond 20 digits before the point.
+    /// A cost beyond 20 digits before the point.
     NumberOutOfRange,
     /// A time that is not a time.
     UnreadableTime,
@@ -141,7 +141,7 @@ pub struct Reject {
     pub key: BalanceKey,
     /// Its four costs, each when it can be read.
     pub costs: BTreeMap<Metric, BigDecimal>,
-    /// Whether its BilledCost could not be read: nobody knows what was lost.
+    /// Whether a cost it states cannot be read, or it states no BilledCost: nobody knows what was lost.
     pub unpriced: bool,
 }
 
@@ -161,6 +161,8 @@ pub enum Repair {
     ValueNotAllowed,
     /// A number with more than 18 decimals, rounded half-even.
     NumberRounded,
+    /// A price or quantity that is not a number or does not fit, kept as null: it is no cost, so no money is lost.
+    NumberUnreadable,
     /// A column that FOCUS does not know, kept under `x_`.
     ColumnRenamed,
     /// A column name in other letters than FOCUS writes it.
@@ -188,6 +190,7 @@ impl Repair {
             Self::ValueCase => "value_case",
             Self::ValueNotAllowed => "value_not_allowed",
             Self::NumberRounded => "number_rounded",
+            Self::NumberUnreadable => "number_unreadable",
             Self::ColumnRenamed => "column_renamed",
             Self::ColumnCase => "column_case",
             Self::TagsUnreadable => "tags_unreadable",
@@ -231,8 +234,10 @@ pub struct Part {
     pub source: SourceName,
     /// Which delivery it is a copy of.
     pub delivery: DeliveryKey,
-    /// The hash of what was delivered.
+    /// The hash of what was delivered, and of how it was read.
     pub fingerprint: String,
+    /// The hashes of its files' contents: none may be live twice (P4).
+    pub contents: BTreeSet<String>,
     /// Its files.
     pub files: Vec<PartFile>,
     /// Charges in it.

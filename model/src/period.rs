@@ -88,6 +88,18 @@ impl DateRange {
             .ok_or_else(|| ("from", PeriodError(format!("{from} must be before to ({to}); to is exclusive"))))
     }
 
+    /// Refuses a range longer than a query can cut into buckets: a century, or 400 days of hours.
+    ///
+    /// # Errors
+    /// [`PeriodError`] with the limit.
+    pub fn fits(self, granularity: Granularity) -> Result<Self, PeriodError> {
+        let most = if granularity == Granularity::Hour { 400 } else { 36_600 };
+        if self.days() <= most {
+            return Ok(self);
+        }
+        Err(PeriodError(format!("{self} is {} days long; by {} at most {most} fit", self.days(), granularity.as_str())))
+    }
+
     /// The range of the same shape just before this one: the months before for whole months, else as many days.
     #[must_use]
     pub fn previous(self) -> Option<Self> {
@@ -103,8 +115,10 @@ impl DateRange {
     /// The same days a year earlier.
     #[must_use]
     pub fn previous_year(self) -> Option<Self> {
+        // The last day moves, not the day after it, which may be a 29 February that has no counterpart.
         let year = Months::new(12);
-        Self::new(self.from.checked_sub_months(year)?, self.to.checked_sub_months(year)?)
+        let last = self.to.pred_opt()?.checked_sub_months(year)?;
+        Self::new(self.from.checked_sub_months(year)?, last.succ_opt()?)
     }
 }
 
@@ -355,6 +369,9 @@ mod tests {
         let text = |range: Option<DateRange>| range.map(|r| r.to_string());
         assert_eq!(text(range("2026-10-01", "2026-11-01").previous()).as_deref(), Some("2026-09-01..2026-10-01"));
         assert_eq!(text(range("2026-10-05", "2026-10-12").previous()).as_deref(), Some("2026-09-28..2026-10-05"));
+        assert_eq!(text(range("2024-02-01", "2024-02-29").previous_year()).as_deref(), Some("2023-02-01..2023-03-01"));
+        assert_eq!(text(range("2024-02-28", "2024-02-29").previous_year()).as_deref(), Some("2023-02-28..2023-03-01"));
+        assert_eq!(text(range("2024-02-29", "2024-03-01").previous_year()).as_deref(), Some("2023-02-28..2023-03-01"));
         assert_eq!(text(range("2026-01-01", "2027-01-01").previous_year()).as_deref(), Some("2025-01-01..2026-01-01"));
     }
 }

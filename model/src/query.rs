@@ -294,7 +294,10 @@ impl SpendParams {
         }
         let order_by = self.order_by.as_deref().map(|text| order(text, granularity, &group_by)).transpose()?;
         Ok(SpendQuery {
-            range: self.range(today)?,
+            range: self
+                .range(today)?
+                .fits(granularity)
+                .map_err(|error| ParameterError::new(if self.from.is_some() { "from" } else { "period" }, error))?,
             granularity,
             basis,
             filter: match &self.filter {
@@ -408,6 +411,8 @@ mod tests {
     fn every_wrong_parameter_is_named() {
         refused(&[("period", "2026-10"), ("from", "2026-10-01")], "period", "not both");
         refused(&[("from", "2026-10-01")], "to", "day after");
+        refused(&[("from", "1000-01-01"), ("to", "2200-01-01")], "from", "at most 36600");
+        refused(&[("period", "last_3660_days"), ("granularity", "hour")], "period", "at most 400");
         refused(&[("from", "2026-10-01"), ("to", "soon")], "to", "not a date");
         refused(&[("from", "2026-10-02"), ("to", "2026-10-02")], "from", "to is exclusive");
         refused(&[("group_by", "nonsense")], "group_by", "use provider, seller");

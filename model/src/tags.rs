@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::TagKey;
+use crate::{Dimension, TagKey};
 
 /// Tag keys that decide ownership when no rule is configured, in the order they are tried.
 pub const TEAM_KEYS: &[&str] = &["team"];
@@ -39,6 +39,15 @@ impl TagSettings {
                 aliases.iter().position(|alias| alias == spelling).map(|rank| (key.as_str(), rank + 1))
             })
             .unwrap_or((spelling, 0))
+    }
+
+    /// A dimension as charges carry it: a tag named by one of its other spellings is the tag itself.
+    #[must_use]
+    pub fn canonical_dimension(&self, dimension: &Dimension) -> Dimension {
+        match dimension {
+            Dimension::Tag(key) => Dimension::Tag(TagKey::new(self.canonical(key.as_str()).0)),
+            fixed => fixed.clone(),
+        }
     }
 
     /// The keys the daily roll-up keeps, canonical.

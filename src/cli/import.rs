@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use outlay_catalog::Run;
-use outlay_model::part::RunState;
+use outlay_model::money::plain;
+use outlay_model::part::{Reject, RunState};
+use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, SourceName};
 
 use super::output::{TextFormat, count, print};
@@ -61,10 +63,34 @@ pub(super) async fn run(arguments: &ImportArguments, app: &App) -> anyhow::Resul
     let runs = runs?;
     match arguments.format {
         TextFormat::Json => print(&serde_json::to_string_pretty(&outlay_api::wire::runs_json(&runs))?)?,
-        TextFormat::Table => print(&runs.iter().map(describe).collect::<Vec<_>>().join("\n"))?,
+        TextFormat::Table => {
+            let mut text = Vec::new();
+            for run in &runs {
+                text.push(describe(run));
+                let rejects = app.catalog.rejects(&run.id, SHOWN).await?;
+                text.extend(rejects.iter().map(describe_reject));
+                if run.rejected > u64::from(SHOWN) {
+                    text.push(format!("  … the API lists more: /api/v1/runs/{}/rejects", run.id));
+                }
+            }
+            print(&text.join("\n"))?
+        }
     };
     let done = runs.iter().all(|run| matches!(run.state, RunState::Committed | RunState::Unchanged));
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Rejected lines shown after an import.
+const SHOWN: u32 = 5;
+
+fn describe_reject(reject: &Reject) -> String {
+    let column = reject.column.as_ref().map(|column| format!(" {column}")).unwrap_or_default();
+    let value = reject.value.as_ref().map(|value| format!(" {value:?}")).unwrap_or_default();
+    let billed = match reject.costs.get(&Metric::Billed) {
+        Some(billed) => format!("{} {}", plain(billed), reject.key.currency),
+        None => "unknown".to_owned(),
+    };
+    format!("  {}:{}: {}{column}{value}, billed {}", reject.file, reject.line, reject.reason, billed.trim_end())
 }
 
 /// One run in a line, and what to know of it below.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
-use outlay_catalog::{Commit, Intent, Rejects, Run};
+use outlay_catalog::{CatalogError, Commit, Intent, Rejects, Run};
 use outlay_collectors::CollectError;
 use outlay_collectors::focus::{self, Coverage, Delivery, FileSurvey, Normaliser};
 use outlay_collectors::input;
@@ -66,8 +66,20 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
             .collect::<Result<_, _>>()?;
         focus::deliveries(surveys, key.as_ref(), &settings)
     });
+    let deliveries = match survey.await? {
+        Ok(deliveries) => deliveries,
+        Err(error) => {
+            // Nothing can be told apart into deliveries, but that somebody tried is worth knowing.
+            let mut run = Run::started(RunId::new(new_id()), request.source.clone(), request.kind.clone(), now());
+            app.catalog.start_run(&run).await?;
+            let error = anyhow::Error::from(error);
+            (run.state, run.finished_at, run.message) = (RunState::Failed, Some(now()), Some(format!("{error:#}")));
+            app.catalog.finish_run(&run, &Rejects::default()).await?;
+            return Err(error);
+        }
+    };
     let mut runs = Vec::new();
-    for delivery in survey.await?? {
+    for delivery in deliveries {
         runs.push(one(app, request, delivery, &progress).await?);
     }
     super::sweep(app).await?;
@@ -121,9 +133,10 @@ async fn stage_and_commit(
 ) -> anyhow::Result<Outcome> {
     let last = app.catalog.live_part(&request.source, &delivery.key).await?;
     if last.as_ref().is_some_and(|last| last.fingerprint == delivery.fingerprint) {
-        run.message = Some("the same files were imported before".to_owned());
         return Ok(Outcome::Unchanged);
     }
+    refuse_twice(app, &request.source, &delivery).await?;
+    run.message = last.as_ref().map(|last| format!("replaces {} charges", last.rows));
     let part = PartId::new(new_id());
     let files = Store::files_of(&request.source, &part);
     let (source, expires_at) = (request.source.clone(), now() + STAGING);
@@ -140,6 +153,7 @@ async fn stage_and_commit(
         progress: Arc::clone(progress),
         started: run.started_at,
     };
+    let (key, fingerprint) = (delivery.key.clone(), delivery.fingerprint.clone());
     let done =
         tokio::task::spawn_blocking(move || work.stage(&delivery)).await?.context("the delivery cannot be staged")?;
     *rejects = done.rejects;
@@ -148,11 +162,7 @@ async fn stage_and_commit(
     run.unpriced = rejects.unpriced();
     run.repairs = done.repairs;
 
-    if done.part.rows == 0 && last.is_some() && !request.force.shrink {
-        anyhow::bail!(
-            "the delivery has no charges; the last copy has: if that is right, let it in with --accept-shrink"
-        );
-    }
+    if done.part.rows == 0 && last.is_some() && !request.force.shrink {}
     run.refused = refusal(&app.guard, request.force, &done.part, last.as_ref(), run.rejected, run.unpriced);
     if run.refused.is_some() {
         return Ok(Outcome::Refused);
@@ -168,9 +178,35 @@ async fn stage_and_commit(
         replaces: last.map(|last| last.id),
         now: at,
     };
-    app.catalog.commit(commit).await?;
-    *run = committed;
-    Ok(Outcome::Committed)
+    match app.catalog.commit(commit).await {
+        Ok(_) => {
+            *run = committed;
+            Ok(Outcome::Committed)
+        }
+        // Somebody else was faster. If they brought the same, there is nothing left to do.
+        Err(CatalogError::Superseded { .. }) if is_live(app, request, &key, &fingerprint).await? => {
+            Ok(Outcome::Unchanged)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn is_live(app: &App, request: &ImportRequest, key: &DeliveryKey, fingerprint: &str) -> anyhow::Result<bool> {
+    let live = app.catalog.live_part(&request.source, key).await?;
+    Ok(live.is_some_and(|live| live.fingerprint == fingerprint))
+}
+
+/// The same file under two deliveries would be counted twice (P4).
+async fn refuse_twice(app: &App, source: &SourceName, delivery: &Delivery) -> anyhow::Result<()> {
+    let snapshot = app.catalog.snapshot().await?;
+    let others = snapshot.parts.iter().filter(|part| part.source == *source && part.delivery != delivery.key);
+    match others.into_iter().find(|part| !part.contents.is_disjoint(&delivery.contents)) {
+        None => Ok(()),
+        Some(part) => anyhow::bail!(
+            "a file of this delivery is live already, as {source} {}: import it under that key, or not at all",
+            part.delivery
+        ),
+    }
 }
 
 /// Everything a blocking thread needs to stage a delivery.
@@ -253,6 +289,7 @@ impl Work {
             source: self.source.clone(),
             delivery: delivery.key.clone(),
             fingerprint: delivery.fingerprint.clone(),
+            contents: delivery.contents.clone(),
             files: Store::files_of(&self.source, &self.part),
             rows: staged.rows,
             days: staged.span(),

@@ -58,10 +58,27 @@ pub struct GroupQuery {
     pub may_be_null: bool,
     /// The currency, when there is only one.
     pub only_currency: Option<Currency>,
-    /// Days on which an exchange rate changes: sums are kept apart there.
-    pub segments: BTreeSet<NaiveDate>,
+    /// Stretches of charge days with equal exchange rates; sums of different stretches are kept apart.
+    pub segments: Segments,
     /// The most groups to give.
     pub max_groups: usize,
+}
+
+/// Stretches of days. The first starts on or before every charge of the answer, whatever basis its range is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segments {
+    /// Where the first one starts.
+    pub first: NaiveDate,
+    /// Where the others do.
+    pub others: BTreeSet<NaiveDate>,
+}
+
+impl Segments {
+    /// One stretch, for sums that need not be kept apart.
+    #[must_use]
+    pub const fn one(first: NaiveDate) -> Self {
+        Self { first, others: BTreeSet::new() }
+    }
 }
 
 /// A group's values of the dimensions, in their order; `None` where its charges have none. Equal texts are shared.
@@ -178,7 +195,7 @@ impl Store {
         }
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         keys.extend(time_key(query));
-        keys.extend(segment_key(&query.segments));
+        keys.extend(segment_key(&query.segments.others));
         if query.only_currency.is_none() {
             keys.push(col("BillingCurrency").alias("x__currency"));
         }
@@ -360,7 +377,7 @@ fn read_groups(query: &GroupQuery, frame: &DataFrame) -> Result<Vec<Group>, Stor
         }
         groups.push(Group {
             time: times[row],
-            segment: segments[row].unwrap_or(query.range.from()),
+            segment: segments[row].unwrap_or(query.segments.first),
             currency: currencies[row].ok_or(StoreError::Corrupt { what: "currency" })?,
             keys: keys.iter().map(|column| column[row].clone()).collect(),
             sum: if query.may_be_null && nulls[row] == rows[row] { None } else { sums[row] },

@@ -19,7 +19,7 @@ use outlay_model::{PartId, SourceName};
 use tokio::sync::Semaphore;
 
 pub use error::StoreError;
-pub use group::{Group, GroupQuery, Keys, Scan};
+pub use group::{Group, GroupQuery, Keys, Scan, Segments};
 pub use stage::{Stage, StageSpec, Staged};
 
 /// Queries that run at once; each uses every core already.

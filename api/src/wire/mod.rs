@@ -21,7 +21,7 @@ use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
 use serde::{Serialize, Serializer};
 
 pub use csv::{csv_name, spend_csv};
-pub use lists::{dimensions_json, rates_json, reconciliation_json, runs_json, values_json};
+pub use lists::{changes_json, dimensions_json, rates_json, reconciliation_json, rejects_json, runs_json, values_json};
 pub use rows::{SpendRows, spend_rows};
 pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, TooWide, spend_wide};
 

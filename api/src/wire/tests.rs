@@ -1,7 +1,7 @@
 //! Every shape, from reports made by hand.
 
-use outlay_insights::{DimensionInfo, DimensionValue, Refusal, RefusedFigure, Run};
-use outlay_model::part::{Repair, RunState};
+use outlay_insights::{Change, DayFigures, DimensionInfo, DimensionValue, Refusal, RefusedFigure, RejectCount, Run};
+use outlay_model::part::{BalanceKey, Reject, RejectReason, Repair, RunState};
 use outlay_model::rates::{RateEntry, RateTable};
 use outlay_model::report::{Compared, ReconciliationLine};
 use outlay_model::{DeliveryKey, PartId, RunId, SourceName};
@@ -257,6 +257,70 @@ fn lists_of_runs() {
         ..run("01931f2e-9d40-7c58-8e3e-0f6c6f6bd1aa")
     };
     insta::assert_snapshot!(pretty(&runs_json(&[run("01931f30-0000-7000-8000-000000000000"), refused])));
+}
+
+#[test]
+fn lists_of_rejects() {
+    let run = RunId::new("01931f2e-9d40-7c58-8e3e-0f6c6f6bd1aa");
+    let count = |reason, currency: &str, rows, unpriced, billed: &str| {
+        let billed = billed.parse().expect("a number");
+        RejectCount { reason, currency: currency.to_owned(), rows, unpriced, billed }
+    };
+    let counts = [
+        count(RejectReason::UnreadableNumber, "USD", 1, 1, "0"),
+        count(RejectReason::MissingCurrency, "", 1400, 0, "12.1234567890123456785"),
+    ];
+    let unpriced = Reject {
+        reason: RejectReason::UnreadableNumber,
+        file: "october.csv".into(),
+        line: 21,
+        column: Some("BilledCost".into()),
+        value: Some("1,5".into()),
+        key: BalanceKey {
+            billing_period: NaiveDate::from_ymd_opt(2026, 10, 1),
+            invoice: Some("1029384756".into()),
+            currency: "USD".into(),
+        },
+        costs: [(Metric::Effective, "1.5".parse().expect("a number"))].into(),
+        unpriced: true,
+    };
+    let bare = Reject {
+        reason: RejectReason::MissingCurrency,
+        line: 22,
+        column: None,
+        value: None,
+        key: BalanceKey { billing_period: None, invoice: None, currency: String::new() },
+        costs: [Metric::Billed, Metric::Effective].map(|metric| (metric, "1E-20".parse().expect("a number"))).into(),
+        unpriced: false,
+        ..unpriced.clone()
+    };
+    insta::assert_snapshot!(pretty(&rejects_json(&run, &counts, &[unpriced, bare])));
+}
+
+#[test]
+fn lists_of_changes() {
+    let figures = |rows, billed, effective| DayFigures { rows, billed: money(billed), effective: money(effective) };
+    let restated = Change {
+        generation: 412,
+        at: "2026-11-02T06:15:09.250Z".parse().expect("a time"),
+        source: SourceName::new("aws-prod"),
+        delivery: DeliveryKey::new("2026-10"),
+        run: RunId::new("01931f2e-9d40-7c58-8e3e-0f6c6f6bd1aa"),
+        day: NaiveDate::from_ymd_opt(2026, 10, 31).expect("a day"),
+        provider: Some("AWS".into()),
+        billing_account: Some("123456789012".into()),
+        currency: Currency::USD,
+        before: figures(107, "48.5", "-"),
+        after: figures(109, "48.500000000000000001", "50"),
+    };
+    let arrived = Change {
+        generation: 411,
+        provider: None,
+        billing_account: None,
+        before: DayFigures::default(),
+        ..restated.clone()
+    };
+    insta::assert_snapshot!(pretty(&changes_json(&[restated, arrived])));
 }
 
 #[test]

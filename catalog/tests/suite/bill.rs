@@ -167,6 +167,7 @@ impl Bill {
             source: source(&self.source),
             delivery: delivery(&self.delivery),
             fingerprint: format!("sha256:{}", self.id),
+            contents: BTreeSet::from([format!("sha256:{}", self.id)]),
             files: self.files(),
             rows,
             days: range,

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use outlay_catalog::{Catalog, CatalogError, DayFigures, Retire, Run};
+use outlay_catalog::{Catalog, CatalogError, DayFigures, Run};
 use outlay_model::part::RunState;
 use outlay_model::{Currency, PartId, RunId};
 
@@ -22,7 +22,6 @@ crate::stories![
     money_that_is_unaccounted_for_is_not_committed,
     a_commit_that_contradicts_itself_is_refused,
     changes_are_the_days_that_differ,
-    a_retired_delivery_is_gone,
 ];
 
 /// Everything a reader can see, to compare.
@@ -185,10 +184,8 @@ async fn two_sources_may_not_state_the_same_day(place: &Place) {
     assert!(matches!(&error, CatalogError::Overlap(overlap) if overlap.provider.is_none()), "{error}");
 
     // What is retired no longer counts.
-    let run = Run { finished_at: Some(at(9)), state: RunState::Committed, ..bill("gone", "x").started(at(9)) };
-    let (source, delivery) = (source("x"), delivery("2026-10"));
-    let retire = Retire { source, delivery, expected: PartId::new("p7"), run, now: at(9) };
-    catalog.retire(retire).await.expect("retires");
+    let named = bill("p9", "x").account(Some("X"), None).replaces("p7");
+    named.bring(catalog, 9).await.expect("replaces");
     catalog.commit(bill("p8", "y").account(None, None).commit(at(10))).await.expect("commits");
 }
 
@@ -270,29 +267,4 @@ async fn changes_are_the_days_that_differ(place: &Place) {
     // The same bill again moves nothing.
     Bill::new("p3").days(&second).replaces("p2").bring(catalog, 3).await.expect("commits");
     assert_eq!(catalog.changes(None, 100).await.expect("reads").len(), 8);
-}
-
-async fn a_retired_delivery_is_gone(place: &Place) {
-    let catalog = &place.catalog;
-    Bill::new("p1").bring(catalog, 1).await.expect("commits");
-    let run = Run { finished_at: Some(at(2)), state: RunState::Committed, ..Bill::new("gone").started(at(2)) };
-    let (source, delivery) = (source("aws"), delivery("2026-10"));
-    let retire = Retire { source, delivery, expected: PartId::new("p1"), run, now: at(2) };
-
-    let wrong = Retire { expected: PartId::new("p0"), ..retire.clone() };
-    let error = catalog.retire(wrong).await.expect_err("another part is live");
-    assert!(matches!(error, CatalogError::Superseded { .. }), "{error}");
-
-    assert_eq!(catalog.retire(retire.clone()).await.expect("retires"), 2);
-    assert_eq!(catalog.retire(retire.clone()).await.expect("has been retired"), 2);
-    let snapshot = catalog.snapshot().await.expect("a snapshot");
-    assert_eq!((snapshot.generation, snapshot.parts.len()), (2, 0));
-    assert_eq!(catalog.balances(None).await.expect("reads"), []);
-    let changes = catalog.changes(None, 1).await.expect("reads");
-    assert_eq!((changes[0].before.rows, changes[0].after), (3, DayFigures::default()));
-
-    // It may come back.
-    Bill::new("p2").bring(catalog, 3).await.expect("commits");
-    let error = catalog.retire(retire).await.expect_err("another part is live");
-    assert!(matches!(error, CatalogError::Superseded { .. }), "{error}");
 }

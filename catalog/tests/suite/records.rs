@@ -1,6 +1,6 @@
-//! Runs, rejects and sources are remembered, also across restarts.
+//! Runs and rejects are remembered, also across restarts.
 
-use outlay_catalog::{CatalogError, Refusal, RefusedFigure, Rejects, Run, SourceSummary};
+use outlay_catalog::{CatalogError, Refusal, RefusedFigure, Rejects, Run};
 use outlay_model::RunId;
 use outlay_model::part::{RejectReason, RunState};
 
@@ -32,9 +32,6 @@ async fn runs_are_listed_newest_first(place: &Place) {
     assert_eq!(ids(catalog.runs(Some(&source("aws")), 2).await.expect("reads")), ["r4", "r3"]);
     assert_eq!(catalog.run(&RunId::new("r1")).await.expect("reads").as_ref(), Some(&runs[0]));
     assert_eq!(catalog.run(&RunId::new("r9")).await.expect("reads"), None);
-    // A source whose kind was changed has the new one.
-    let summary = |name: &str, kind: &str| SourceSummary { name: source(name), kind: kind.to_owned() };
-    assert_eq!(catalog.sources().await.expect("reads"), [summary("aws", "aws_cur"), summary("gcp", "focus")]);
 }
 
 async fn a_refused_run_keeps_both_figures(place: &Place) {

@@ -26,7 +26,6 @@ async fn an_empty_catalog_answers(place: &Place) {
     assert_eq!(catalog.generation().await.expect("reads"), 0);
     assert_eq!(catalog.snapshot().await.expect("reads").parts, []);
     assert_eq!(ids(catalog, 0).await.expect("reads"), Vec::<String>::new());
-    assert_eq!(catalog.sources().await.expect("reads"), []);
     assert_eq!(catalog.sweepable(at(0), Duration::ZERO).await.expect("reads"), []);
 }
 

@@ -87,14 +87,11 @@ async fn every_call_can_be_spawned() {
     spawnable(catalog.balances(None));
     spawnable(catalog.changes(None, 1));
     spawnable(catalog.runs(None, 1));
-    spawnable(catalog.sources());
     spawnable(catalog.rejects(&bill.run_id(), 1));
     spawnable(catalog.reject_counts(&bill.run_id()));
     spawnable(catalog.start_run(&bill.started(at(0))));
     spawnable(catalog.finish_run(&bill.started(at(0)), &bill.all_rejects()));
     spawnable(catalog.intend(&bill.intent(at(0))));
-    spawnable(catalog.add_files(&bill.part_id(), &bill.files()));
-    spawnable(catalog.renew(&bill.part_id(), at(0)));
     spawnable(catalog.abandon(&bill.part_id()));
     spawnable(catalog.commit(bill.commit(at(0))));
     spawnable(catalog.sweepable(at(0), Duration::ZERO));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outlay_catalog::{Catalog, CatalogError, Doomed};
+use outlay_catalog::{Catalog, CatalogError, Doomed, Intent};
 use outlay_model::PartId;
 use outlay_model::part::{Layer, PartFile};
 
@@ -12,7 +12,7 @@ use crate::place::Place;
 crate::stories![
     an_expired_intent_cannot_be_committed,
     a_doomed_intent_cannot_come_back,
-    a_renewed_intent_can_be_committed,
+    a_file_that_was_intended_and_not_used_goes_with_its_part,
     an_abandoned_intent_is_swept_at_once,
     a_live_part_is_never_swept,
     what_is_doomed_is_named_until_it_is_swept,
@@ -29,10 +29,6 @@ async fn sweepable(catalog: &Catalog, minute: i64, grace: Duration) -> Vec<Doome
 
 fn expired<T: std::fmt::Debug>(result: Result<T, CatalogError>) {
     assert!(matches!(result, Err(CatalogError::IntentExpired { .. })), "{result:?}");
-}
-
-fn extra(path: &str) -> [PartFile; 1] {
-    [PartFile { layer: Layer::Charges, path: path.to_owned() }]
 }
 
 async fn an_expired_intent_cannot_be_committed(place: &Place) {
@@ -53,24 +49,20 @@ async fn a_doomed_intent_cannot_come_back(place: &Place) {
     assert_eq!(sweepable(catalog, 60, DAY).await, [Doomed { part: bill.part_id(), files: bill.files() }]);
     // Its files may be deleted any moment: whatever the writer's clock says, it is too late.
     expired(catalog.commit(bill.commit(at(1))).await);
-    expired(catalog.renew(&bill.part_id(), at(600)).await);
-    expired(catalog.add_files(&bill.part_id(), &extra("charges/more.parquet")).await);
     catalog.abandon(&bill.part_id()).await.expect("is doomed already");
     catalog.swept(&bill.part_id()).await.expect("is swept");
     expired(catalog.commit(bill.commit(at(1))).await);
     assert_eq!(sweepable(catalog, 60, DAY).await, []);
 }
 
-async fn a_renewed_intent_can_be_committed(place: &Place) {
+async fn a_file_that_was_intended_and_not_used_goes_with_its_part(place: &Place) {
     let catalog = &place.catalog;
     let bill = Bill::new("p1");
-    bill.intend(catalog).await;
-    catalog.add_files(&bill.part_id(), &extra("charges/more.parquet")).await.expect("is open");
-    catalog.renew(&bill.part_id(), at(120)).await.expect("is open");
-    assert_eq!(sweepable(catalog, 119, DAY).await, []);
-    catalog.commit(bill.commit(at(119))).await.expect("commits");
-    expired(catalog.renew(&bill.part_id(), at(180)).await);
-    // The file that was intended and not used goes with the part, whenever that is.
+    catalog.start_run(&bill.started(at(0))).await.expect("starts");
+    let mut intent = bill.intent(at(60));
+    intent.files.push(PartFile { layer: Layer::Charges, path: "charges/more.parquet".to_owned() });
+    catalog.intend(&intent).await.expect("intends");
+    catalog.commit(bill.commit(at(1))).await.expect("commits");
     Bill::new("p2").replaces("p1").bring(catalog, 1).await.expect("commits");
     let doomed = sweepable(catalog, 1, Duration::ZERO).await;
     assert_eq!(doomed.len(), 1);
@@ -123,8 +115,10 @@ async fn what_is_doomed_is_named_until_it_is_swept(place: &Place) {
     replica.close().await;
     assert_eq!(sweepable(catalog, 1_000_000, Duration::ZERO).await.len(), 0);
     // Its files are forgotten, the part is not.
-    Bill::new("p3").intend(catalog).await;
-    catalog.add_files(&PartId::new("p3"), &doomed[0].files).await.expect("the names are free again");
+    let again = Bill::new("p3");
+    catalog.start_run(&again.started(at(0))).await.expect("starts");
+    let intent = Intent { files: doomed[0].files.clone(), ..again.intent(at(60)) };
+    catalog.intend(&intent).await.expect("the names are free again");
     catalog.intend(&Bill::new("p1").intent(at(60))).await.expect_err("p1 has been committed before");
     assert_eq!(catalog.snapshot().await.expect("reads").parts[0].id, PartId::new("p2"));
 }
@@ -146,8 +140,6 @@ async fn a_file_belongs_to_one_part(place: &Place) {
     catalog.intend(&thief.intent(at(60))).await.expect("nothing was left behind");
     inconsistent(catalog.intend(&thief.intent(at(60))).await, "part p2 has been intended or committed before");
     inconsistent(catalog.intend(&bill.intent(at(60))).await, "part p1 has been intended or committed before");
-    let result = catalog.add_files(&thief.part_id(), &bill.files()).await;
-    inconsistent(result, "part p2: the file charges/p1.parquet has a part already");
 }
 
 async fn an_intent_needs_its_run(place: &Place) {

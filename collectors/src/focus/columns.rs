@@ -26,7 +26,7 @@ pub struct Binding {
 const NEEDED: &[&str] = &["BilledCost", "BillingCurrency", "BillingPeriodStart", "ChargePeriodStart"];
 
 /// Binds every column. A FOCUS name in other letters is taken when nothing bears it exactly; a name FOCUS does not know
-/// goes under `x_`; a name this product uses itself goes under `x_Imported`.
+/// goes under `x_`; a name this product uses itself (`x_Team`, or `Team` that would become it) goes under `x_Imported`.
 #[must_use]
 pub fn bind(header: &[String]) -> Vec<Binding> {
     let exact: BTreeSet<&str> = header.iter().map(String::as_str).filter(|name| focus::find(name).is_some()).collect();
@@ -54,8 +54,9 @@ pub fn bind(header: &[String]) -> Vec<Binding> {
 }
 
 fn custom(raw: &str) -> (String, Option<Repair>) {
-    if OWN_COLUMNS.contains(&raw) {
-        (format!("x_Imported{}", raw.trim_start_matches("x_")), Some(Repair::ColumnRenamed))
+    let name = raw.strip_prefix("x_").unwrap_or(raw);
+    if OWN_COLUMNS.iter().any(|own| own.strip_prefix("x_") == Some(name)) {
+        (format!("x_Imported{name}"), Some(Repair::ColumnRenamed))
     } else if raw.starts_with("x_") {
         (raw.to_owned(), None)
     } else {

@@ -14,6 +14,7 @@ mod times;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use outlay_ledger::tags::Privacy;
@@ -55,6 +56,8 @@ pub struct Delivery {
     pub key: DeliveryKey,
     /// The hash of the files and of how they are read.
     pub fingerprint: String,
+    /// The hashes of its files' contents.
+    pub contents: BTreeSet<String>,
     /// Its files.
     pub files: Vec<InputFile>,
     /// Rows in them, malformed lines included.
@@ -76,14 +79,22 @@ const STRAY_SHARE: f64 = 0.05;
 /// Groups surveyed files into deliveries: all into `key` if one is given, else by their main billing period.
 ///
 /// # Errors
-/// [`CollectError::SeveralPeriods`] or [`CollectError::NoPeriod`] when a file has no main billing period.
+/// [`CollectError::SeveralPeriods`] or [`CollectError::NoPeriod`] when a file has no main billing period,
+/// [`CollectError::SameFile`] when two hold the same.
 pub fn deliveries(
     surveys: Vec<FileSurvey>,
     key: Option<&DeliveryKey>,
     settings: &Settings,
 ) -> Result<Vec<Delivery>, CollectError> {
     let mut groups: BTreeMap<DeliveryKey, Vec<FileSurvey>> = BTreeMap::new();
-    for survey in surveys {
+    let mut known: BTreeMap<String, PathBuf> = BTreeMap::new();
+    // A file with only a header states nothing; it matters when there is nothing else.
+    let any = surveys.iter().any(|survey| survey.rows > 0);
+    for survey in surveys.into_iter().filter(|survey| survey.rows > 0 || !any) {
+        let path = survey.file.path.clone();
+        if let Some(twin) = known.insert(survey.sha256.clone(), path.clone()) {
+            return Err(CollectError::SameFile { path, twin });
+        }
         let key = match key {
             Some(key) => key.clone(),
             None => DeliveryKey::new(main_period(&survey)?.format("%Y-%m").to_string()),
@@ -111,9 +122,8 @@ fn main_period(survey: &FileSurvey) -> Result<NaiveDate, CollectError> {
 }
 
 fn delivery(key: DeliveryKey, surveys: Vec<FileSurvey>, settings: &Settings) -> Delivery {
-    let mut hashes: Vec<&str> = surveys.iter().map(|survey| survey.sha256.as_str()).collect();
-    hashes.sort_unstable();
-    let fingerprint = hex(&Sha256::digest(format!("{}\n{}", settings.digest(), hashes.join("\n"))));
+    let contents: BTreeSet<String> = surveys.iter().map(|survey| survey.sha256.clone()).collect();
+    let fingerprint = hex(&Sha256::digest(format!("{}\n{contents:?}", settings.digest())));
     let mut totals: BTreeMap<BalanceKey, Totals> = BTreeMap::new();
     let mut spend: BTreeMap<&str, i128> = BTreeMap::new();
     for survey in &surveys {
@@ -134,6 +144,7 @@ fn delivery(key: DeliveryKey, surveys: Vec<FileSurvey>, settings: &Settings) -> 
     Delivery {
         key,
         fingerprint,
+        contents,
         rows: surveys.iter().map(|survey| survey.rows).sum(),
         files: surveys.into_iter().map(|survey| survey.file).collect(),
         totals,

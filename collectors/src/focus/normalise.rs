@@ -74,6 +74,13 @@ struct Fault {
     value: Option<String>,
 }
 
+/// What rounding took from a number: of a cost, or of a price or quantity, which is only counted.
+struct Rounding {
+    row: usize,
+    metric: Option<Metric>,
+    lost: BigDecimal,
+}
+
 /// A batch on its way: the faults found so far, line by line.
 struct Work<'a> {
     file: &'a InputFile,
@@ -144,7 +151,7 @@ impl<'a> Normaliser<'a> {
             work.faults[*row] = Some(Fault { reason: RejectReason::InvalidText, column: None, value: None });
         }
         let mut columns: BTreeMap<String, Column> = BTreeMap::new();
-        let mut roundings: Vec<(usize, Metric, BigDecimal)> = Vec::new();
+        let mut roundings: Vec<Rounding> = Vec::new();
         for binding in bindings {
             let raw = batch.cells.column(&binding.raw)?;
             let column = match focus::find(&binding.target).map(|known| known.data_type) {
@@ -162,9 +169,13 @@ impl<'a> Normaliser<'a> {
         let keep: BooleanChunked = work.faults.iter().map(|fault| Some(fault.is_none())).collect();
         let charges = self.complete(height, columns)?.filter(&keep)?;
         self.tally(&charges)?;
-        for (row, metric, lost) in roundings.into_iter().filter(|(row, ..)| work.faults[*row].is_none()) {
+        for Rounding { row, metric, lost } in
+            roundings.into_iter().filter(|rounding| work.faults[rounding.row].is_none())
+        {
             self.count(Repair::NumberRounded, 1);
-            *self.rounding.entry((self.key(&work, row), metric)).or_default() += lost;
+            if let Some(metric) = metric {
+                *self.rounding.entry((self.key(&work, row), metric)).or_default() += lost;
+            }
         }
         Ok(NormalBatch { charges, rejects: self.rejects(&work) })
     }
@@ -201,12 +212,15 @@ impl<'a> Normaliser<'a> {
     /// A column FOCUS does not know may hold people (P10).
     fn without_persons(&mut self, target: &str, values: StringChunked) -> Column {
         let privacy: &tags::Privacy = &self.settings.privacy;
-        if !values.iter().flatten().any(|text| privacy.hides(target, text)) {
+        // The list of persons' fields has the names bills give them; what to keep is said by either name.
+        let name = target.strip_prefix("x_").unwrap_or(target);
+        let kept = privacy.keep.iter().any(|kept| kept == target);
+        if kept || !values.iter().flatten().any(|text| privacy.hides(name, text)) {
             return values.into_column();
         }
         let mut hidden = 0;
         let kept = values.iter().map(|value| {
-            let hides = value.is_some_and(|text| privacy.hides(target, text));
+            let hides = value.is_some_and(|text| privacy.hides(name, text));
             hidden += u64::from(hides);
             value.filter(|_| !hides)
         });
@@ -215,23 +229,19 @@ impl<'a> Normaliser<'a> {
         column
     }
 
-    fn decimals(
-        &mut self,
-        work: &mut Work<'_>,
-        raw: &Column,
-        target: &str,
-        roundings: &mut Vec<(usize, Metric, BigDecimal)>,
-    ) -> Column {
+    fn decimals(&mut self, work: &mut Work<'_>, raw: &Column, target: &str, roundings: &mut Vec<Rounding>) -> Column {
         let metric = Metric::ALL.iter().copied().find(|metric| metric.column() == target);
-        let mut null_words = 0;
+        let (mut null_words, mut unreadable) = (0, 0);
         let series = raw.as_materialized_series();
         let mut read = |row: usize, cell: Option<Result<ReadMoney, MoneyError>>, text: &dyn Fn() -> String| match cell?
         {
             Ok(ReadMoney { money, rounding }) => {
-                if let (Some(metric), Some(lost)) = (metric, rounding) {
-                    roundings.push((row, metric, lost));
-                }
+                roundings.extend(rounding.map(|lost| Rounding { row, metric, lost }));
                 Some(money)
+            }
+            Err(_) if metric.is_none() => {
+                unreadable += 1;
+                None
             }
             Err(error) => {
                 let reason = match error {
@@ -263,7 +273,10 @@ impl<'a> Normaliser<'a> {
                 Ok(doubles) => doubles
                     .iter()
                     .enumerate()
-                    .map(|(row, double)| read(row, double.map(decimal::read_double), &|| format!("{double:?}")))
+                    .map(|(row, double)| {
+                        let text = || double.map(|double| format!("{double:?}")).unwrap_or_default();
+                        read(row, double.map(decimal::read_double), &text)
+                    })
                     .collect(),
                 Err(_) => Vec::new(),
             },
@@ -280,6 +293,7 @@ impl<'a> Normaliser<'a> {
                 .collect(),
         };
         self.count(Repair::NullText, null_words);
+        self.count(Repair::NumberUnreadable, unreadable);
         decimal::column(target, amounts)
     }
 
@@ -471,7 +485,7 @@ impl<'a> Normaliser<'a> {
                 column: fault.column.clone(),
                 value: fault.value.clone(),
                 key: self.key(work, row),
-                unpriced: !costs.contains_key(&Metric::Billed),
+                unpriced: costs.len() < stated.len() || !costs.contains_key(&Metric::Billed),
                 costs,
             }
         });
@@ -485,7 +499,9 @@ impl<'a> Normaliser<'a> {
             costs: BTreeMap::new(),
             unpriced: true,
         });
-        rejected.chain(malformed).collect()
+        let mut rejects: Vec<Reject> = rejected.chain(malformed).collect();
+        rejects.sort_by_key(|reject| reject.line);
+        rejects
     }
 }
 

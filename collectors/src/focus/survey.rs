@@ -73,7 +73,7 @@ pub fn survey(
         .collect();
     let mut survey = FileSurvey {
         file: file.clone(),
-        sha256: file.sha256()?,
+        sha256: String::new(),
         header,
         rows: 0,
         periods: BTreeMap::new(),
@@ -88,6 +88,8 @@ pub fn survey(
         progress(rows);
         Ok(())
     })?;
+    // After the rows: what cannot be read is told with its line.
+    survey.sha256 = file.sha256()?;
     Ok(survey)
 }
 
@@ -173,9 +175,10 @@ pub(super) fn raw_key(period: Option<&str>, invoice: Option<&str>, currency: Opt
     }
 }
 
-/// The UTC day of an instant with an offset, else the leading `YYYY-MM-DD`.
+/// The UTC day of an instant with an offset, else the leading `YYYY-MM-DD`, or `YYYY-M-D`.
 fn raw_date(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
     let with_offset = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc().date_naive());
-    with_offset.ok().or_else(|| text.get(..10)?.parse().ok())
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(text.len());
+    with_offset.ok().or_else(|| text[..end].parse().ok())
 }

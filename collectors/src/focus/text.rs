@@ -1,7 +1,10 @@
-//! Cells as text: what stands for null, and tags in the shapes Parquet gives them.
+//! Cells as text: what stands for null, and lists, maps and structs, which only Parquet has, as JSON.
 
+use bigdecimal::BigDecimal;
+use bigdecimal::num_bigint::BigInt;
 use outlay_ledger::decimal::cell_text;
-use polars::prelude::{AnyValue, Column, PlSmallStr, Series, StringChunked, StringChunkedBuilder};
+use outlay_model::money::plain;
+use polars::prelude::{AnyValue, Column, DataType, PlSmallStr, Series, StringChunked, StringChunkedBuilder};
 use serde_json::{Map, Value};
 
 /// A column as text, with nulls where the bill says nothing, and how often it said so with a word.
@@ -14,7 +17,7 @@ pub(super) struct Texts {
     pub blanks: u64,
 }
 
-/// Reads a column of any scalar type as text. A text keeps its case and its blanks; one that is only blanks is null.
+/// Reads a column of any type as text. A text keeps its case and its blanks; one that is only blanks is null.
 pub(super) fn texts(column: &Column, name: &str) -> Texts {
     let series = column.as_materialized_series();
     let (mut null_words, mut blanks) = (0, 0);
@@ -34,27 +37,56 @@ pub(super) fn texts(column: &Column, name: &str) -> Texts {
     };
     match series.str() {
         Ok(texts) => texts.iter().for_each(&mut push),
-        Err(_) => series.iter().for_each(|cell| push(cell_text(&cell).as_deref())),
+        Err(_) => series.iter().for_each(|cell| push(text_of(&cell).as_deref())),
     }
     Texts { values: builder.finish(), null_words, blanks }
 }
 
 /// The JSON text of a tags cell: text as it is, a Parquet map or struct as an object.
 pub(super) fn tags_text(cell: &AnyValue<'_>) -> Option<String> {
-    let stated = |text: String| (!text.trim().is_empty() && text != "NULL").then_some(text);
+    text_of(cell).filter(|text| !text.trim().is_empty() && text != "NULL")
+}
+
+/// The text of any cell: a list, map or struct as JSON; one that holds nothing is null.
+fn text_of(cell: &AnyValue<'_>) -> Option<String> {
     match cell {
-        AnyValue::List(entries) => map_text(entries),
-        AnyValue::Struct(..) | AnyValue::StructOwned(_) => {
-            let fields = struct_fields(cell);
-            let object: Map<_, _> = fields.into_iter().filter(|(_, value)| !value.is_null()).collect();
-            (!object.is_empty()).then(|| Value::Object(object).to_string())
-        }
-        other => cell_text(other).and_then(stated),
+        AnyValue::List(_) | AnyValue::Struct(..) | AnyValue::StructOwned(_) => match json(cell) {
+            Value::Object(object) if object.is_empty() => None,
+            Value::Array(items) if items.is_empty() => None,
+            value => Some(value.to_string()),
+        },
+        other => cell_text(other),
     }
 }
 
-/// A Parquet map is a list of key–value structs.
-fn map_text(entries: &Series) -> Option<String> {
+fn json(cell: &AnyValue<'_>) -> Value {
+    match cell {
+        AnyValue::Boolean(flag) => Value::Bool(*flag),
+        AnyValue::Float64(double) => Value::from(*double),
+        AnyValue::Decimal(units, _, scale) => {
+            let number = BigDecimal::new(BigInt::from(*units), *scale as i64);
+            plain(&number).parse().map_or(Value::Null, Value::Number)
+        }
+        AnyValue::List(items) => map(items).unwrap_or_else(|| items.iter().map(|item| json(&item)).collect()),
+        AnyValue::Struct(..) | AnyValue::StructOwned(_) => {
+            // A struct has every field in every row; a null one says nothing.
+            struct_fields(cell).into_iter().filter(|(_, value)| !value.is_null()).collect()
+        }
+        other => {
+            let text = cell_text(other);
+            let number = text.as_deref().filter(|_| other.is_primitive_numeric()).and_then(|text| text.parse().ok());
+            number.map(Value::Number).or_else(|| text.map(Value::String)).unwrap_or_default()
+        }
+    }
+}
+
+/// A Parquet map is a list of structs of a key and a value.
+fn map(entries: &Series) -> Option<Value> {
+    let DataType::Struct(fields) = entries.dtype() else { return None };
+    let [key, value] = &fields[..] else { return None };
+    if key.name() != "key" || value.name() != "value" {
+        return None;
+    }
     let mut object = Map::new();
     for entry in entries.iter() {
         let mut fields = struct_fields(&entry).into_iter().map(|(_, value)| value);
@@ -62,14 +94,10 @@ fn map_text(entries: &Series) -> Option<String> {
             object.insert(key, value);
         }
     }
-    (!object.is_empty()).then(|| Value::Object(object).to_string())
+    Some(Value::Object(object))
 }
 
 fn struct_fields(cell: &AnyValue<'_>) -> Vec<(String, Value)> {
-    let json = |value: &AnyValue<'_>| match value {
-        AnyValue::Boolean(flag) => Value::Bool(*flag),
-        other => cell_text(other).map_or(Value::Null, Value::String),
-    };
     match cell {
         AnyValue::Struct(_, _, fields) => {
             let names = fields.iter().map(|field| field.name().to_string());

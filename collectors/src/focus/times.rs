@@ -47,8 +47,14 @@ fn parse(text: &str) -> Option<ReadTime> {
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
         .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
-    // A four-digit year: chrono would also take `24-01-01` for the year 24.
-    (text.find('-') == Some(4)).then(|| ReadTime { micros: local.and_utc().timestamp_micros(), zoned })
+    is_day(text.split(['T', ' ']).next()?).then(|| ReadTime { micros: local.and_utc().timestamp_micros(), zoned })
+}
+
+/// Digits only, and four of them for the year: chrono would also take blanks, and `24-01-01` for the year 24.
+fn is_day(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let digits = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.len() == 3 && parts[0].len() == 4 && parts.iter().all(digits)
 }
 
 #[cfg(test)]
@@ -71,11 +77,12 @@ mod tests {
         check("2024-09-01 22:00:00", "2024-09-01T22:00:00+00:00", false);
         check("2026-10-01T07:00", "2026-10-01T07:00:00+00:00", false);
         check("2026-10-01", "2026-10-01T00:00:00+00:00", false);
+        check("2026-9-1 7:00:00", "2026-09-01T07:00:00+00:00", false);
     }
 
     #[test]
     fn refuses_the_rest() {
-        for text in ["", "yesterday", "2026-13-01", "10/01/2026", "26-10-01", "2026-10-01T25:00:00Z"] {
+        for text in ["", "yesterday", "2026-13-01", "10/01/2026", "26-10-01", "2026- 9-01", "2026-10-01T25:00:00Z"] {
             assert_eq!(TimeReader::default().read(text), None, "{text}");
         }
     }

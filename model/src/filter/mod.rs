@@ -68,6 +68,20 @@ impl Filter {
         parse::filter(text)
     }
 
+    /// The same filter with every dimension passed through `rename`.
+    #[must_use]
+    pub fn renamed(&self, rename: &impl Fn(&Dimension) -> Dimension) -> Self {
+        let all = |parts: &[Self]| parts.iter().map(|part| part.renamed(rename)).collect();
+        match self {
+            Self::In(dimension, values) => Self::In(rename(dimension), values.clone()),
+            Self::Like(dimension, pattern) => Self::Like(rename(dimension), pattern.clone()),
+            Self::IsNull(dimension) => Self::IsNull(rename(dimension)),
+            Self::Not(inner) => Self::Not(Box::new(inner.renamed(rename))),
+            Self::And(parts) => Self::And(all(parts)),
+            Self::Or(parts) => Self::Or(all(parts)),
+        }
+    }
+
     /// Calls `see` with every dimension the filter names.
     pub fn each_dimension<'a>(&'a self, see: &mut impl FnMut(&'a Dimension)) {
         match self {

@@ -12,6 +12,8 @@ use crate::{Dimension, Money, TagKey};
 
 /// Longest filter text taken, in bytes.
 const MAX_LENGTH: usize = 16 * 1024;
+/// Longest LIKE pattern taken, in bytes.
+const MAX_PATTERN: usize = 512;
 /// Deepest nesting taken.
 const MAX_DEPTH: usize = 50;
 
@@ -92,12 +94,10 @@ fn filter_of(expr: &Expr) -> Result<Filter, Fault> {
     match expr {
         Expr::Nested(inner) => filter_of(inner),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => Ok(Filter::Not(Box::new(filter_of(expr)?))),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            Ok(Filter::And(vec![filter_of(left)?, filter_of(right)?]))
+        Expr::BinaryOp { op: BinaryOperator::And, .. } => {
+            Ok(Filter::And(chain(expr, &BinaryOperator::And, filter_of)?))
         }
-        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-            Ok(Filter::Or(vec![filter_of(left)?, filter_of(right)?]))
-        }
+        Expr::BinaryOp { op: BinaryOperator::Or, .. } => Ok(Filter::Or(chain(expr, &BinaryOperator::Or, filter_of)?)),
         Expr::BinaryOp { left, op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq), right } => {
             let equals = Filter::In(dimension(left)?, vec![text_value(right)?]);
             Ok(negate(*op == BinaryOperator::NotEq, equals))
@@ -107,7 +107,12 @@ fn filter_of(expr: &Expr) -> Result<Filter, Fault> {
             Ok(negate(*negated, Filter::In(dimension(expr)?, values)))
         }
         Expr::Like { negated, any: false, expr, pattern, escape_char: None } => {
-            Ok(negate(*negated, Filter::Like(dimension(expr)?, text_value(pattern)?)))
+            let like = text_value(pattern)?;
+            if like.len() > MAX_PATTERN {
+                let message = format!("the pattern is longer than {MAX_PATTERN} bytes");
+                return Err(Fault(message, pattern.span().start));
+            }
+            Ok(negate(*negated, Filter::Like(dimension(expr)?, like)))
         }
         Expr::IsNull(expr) => Ok(Filter::IsNull(dimension(expr)?)),
         Expr::IsNotNull(expr) => Ok(negate(true, Filter::IsNull(dimension(expr)?))),
@@ -115,6 +120,24 @@ fn filter_of(expr: &Expr) -> Result<Filter, Fault> {
         Expr::Value(ValueWithSpan { value: Value::Boolean(false), .. }) => Ok(Filter::Or(Vec::new())),
         other => unsupported(other, FILTER_FORMS),
     }
+}
+
+/// The terms of `a AND b AND c`, which the parser nests to the left without end: unrolled, so that the depth limit holds.
+fn chain<T>(
+    expr: &Expr,
+    joined_by: &BinaryOperator,
+    convert: impl Fn(&Expr) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let (mut terms, mut rest) = (Vec::new(), expr);
+    while let Expr::BinaryOp { left, op, right } = rest
+        && op == joined_by
+    {
+        terms.push(convert(right)?);
+        rest = left;
+    }
+    terms.push(convert(rest)?);
+    terms.reverse();
+    Ok(terms)
 }
 
 fn dimension(expr: &Expr) -> Result<Dimension, Fault> {
@@ -152,12 +175,10 @@ fn having_of(expr: &Expr) -> Result<Having, Fault> {
     match expr {
         Expr::Nested(inner) => having_of(inner),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => Ok(Having::Not(Box::new(having_of(expr)?))),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            Ok(Having::And(vec![having_of(left)?, having_of(right)?]))
+        Expr::BinaryOp { op: BinaryOperator::And, .. } => {
+            Ok(Having::And(chain(expr, &BinaryOperator::And, having_of)?))
         }
-        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-            Ok(Having::Or(vec![having_of(left)?, having_of(right)?]))
-        }
+        Expr::BinaryOp { op: BinaryOperator::Or, .. } => Ok(Having::Or(chain(expr, &BinaryOperator::Or, having_of)?)),
         Expr::BinaryOp { left, op, right } => {
             let comparison = match op {
                 BinaryOperator::Lt => Comparison::Less,

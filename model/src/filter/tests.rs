@@ -24,7 +24,7 @@ fn reads_the_closed_list_of_operators() {
     check("team <> 'a'", "NOT (team = 'a')");
     check(
         "team IN ('payments','search') AND tags.env = 'prod' AND NOT service LIKE 'Amazon%'",
-        "((team IN ('payments', 'search') AND tags.env = 'prod') AND NOT (service LIKE 'Amazon%'))",
+        "(team IN ('payments', 'search') AND tags.env = 'prod' AND NOT (service LIKE 'Amazon%'))",
     );
     check("account NOT IN ('1') or region is not null", "(NOT (account = '1') OR NOT (region IS NULL))");
     check(r#"tags."odd key" NOT LIKE 'it''s%'"#, r#"NOT (tags."odd key" LIKE 'it''s%')"#);
@@ -57,6 +57,13 @@ fn refuses_the_rest_with_its_position() {
     refused("team BETWEEN 'a' AND 'b'", 1, "cannot be used here");
     assert!(Filter::parse(&"(".repeat(10_000)).is_err());
     assert!(Filter::parse(&format!("team = '{}'", "x".repeat(20_000))).is_err());
+}
+
+#[test]
+fn chains_are_flat_however_long() {
+    let text = vec!["TRUE"; 2000].join(" OR ");
+    assert!(matches!(Filter::parse(&text), Ok(Filter::Or(terms)) if terms.len() == 2000));
+    refused(&format!("team LIKE '{}'", "_".repeat(513)), 11, "longer than 512");
 }
 
 #[test]
