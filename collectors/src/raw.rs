@@ -27,7 +27,7 @@ pub struct RawBatch {
     pub lines: Vec<u64>,
     /// Rows of `cells` that held text which is not UTF-8, put right as far as possible.
     pub invalid_text: Vec<usize>,
-    /// Lines with more or fewer fields than the header; they are in no row of `cells`.
+    /// Lines whose fields cannot be told apart; they are in no row of `cells`.
     pub malformed: Vec<Malformed>,
 }
 
@@ -36,7 +36,7 @@ pub struct RawBatch {
 pub struct Malformed {
     /// Where it starts.
     pub line: u64,
-    /// How many fields it has.
+    /// How many fields it has; as many as the header where a quote that is not closed swallowed lines.
     pub fields: usize,
     /// How many the header has.
     pub expected: usize,

@@ -162,7 +162,6 @@ async fn stage_and_commit(
     run.unpriced = rejects.unpriced();
     run.repairs = done.repairs;
 
-    if done.part.rows == 0 && last.is_some() && !request.force.shrink {}
     run.refused = refusal(&app.guard, request.force, &done.part, last.as_ref(), run.rejected, run.unpriced);
     if run.refused.is_some() {
         return Ok(Outcome::Refused);

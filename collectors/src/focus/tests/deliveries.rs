@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use outlay_ledger::tags::Privacy;
 use outlay_model::tags::TagSettings;
 
+use super::formats::gzip;
 use super::{LINE, Settings, csv, folder, list, normalise, read_as, read_csv};
 use crate::input;
 
@@ -49,7 +50,10 @@ fn a_header_among_bills_does_not_matter() {
 fn the_same_bill_is_not_taken_twice() {
     let bill = spread(&[(OCTOBER, 1)]);
     let refusal = "b.csv holds the same as a.csv: give one of them";
-    check(&[("a.csv", bill.clone()), ("b.csv", bill)], None, Err(refusal));
+    check(&[("a.csv", bill.clone()), ("b.csv", bill.clone())], None, Err(refusal));
+    let folder = folder(&[("a.csv", bill.as_bytes()), ("b.csv.gz", &gzip(bill.as_bytes()))]);
+    let error = list(folder.path(), None, &Settings::default()).expect_err("the same, packed").to_string();
+    assert!(error.contains("b.csv.gz holds the same as "), "{error}");
 }
 
 #[test]
@@ -104,6 +108,8 @@ fn a_fingerprint_is_of_the_bytes_and_of_how_they_are_read() {
     assert_eq!(fingerprint(&[("y.csv", &two), ("z.csv", &one)], &plain), before, "names do not matter");
     assert_ne!(fingerprint(&[("a.csv", &one)], &plain), before);
     assert_ne!(fingerprint(&[("a.csv", &one), ("b.csv", &two.replace("1.25", "1.250"))], &plain), before);
+    let packed = folder(&[("a.csv.gz", &gzip(one.as_bytes())), ("b.csv", two.as_bytes())]);
+    assert_eq!(list(packed.path(), None, &plain).expect("a bill")[0].fingerprint, before, "packing does not matter");
     let aliases = TagSettings { aliases: [("team".to_owned(), vec!["Team".to_owned()])].into(), daily: None };
     let keep = Privacy { keep: vec!["x_Owner".to_owned()] };
     for settings in

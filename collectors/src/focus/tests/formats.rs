@@ -28,7 +28,7 @@ fn bill() -> String {
     ])
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = GzEncoder::new(Vec::new(), Compression::default());
     writer.write_all(bytes).expect("into memory");
     writer.finish().expect("into memory")

@@ -197,11 +197,13 @@ fn a_quantity_that_cannot_be_read_costs_no_charge() {
 
 #[test]
 fn a_quote_that_is_never_closed_swallows_no_charge_in_silence() {
-    let text = csv(&[&[], &[], &[], &[]]);
-    let mut lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
-    let damage = |line: &str, tags: &str| format!("{},{tags}", line.rsplit_once(',').expect("columns").0);
-    lines[2] = damage(&lines[2], "\"{");
-    lines[4] = damage(&lines[4], "\"{}\"");
-    let read = read_csv(lines.join("\n"));
-    assert!(read.rejects.iter().any(|reject| reject.unpriced), "{:?}", read.rejects);
+    // In the last column the record has as many fields as it should.
+    let read = read_csv(csv(&[&[], &[("InvoiceId", "OPEN")], &[], &[]]).replace("OPEN", "\"OPEN"));
+    assert_eq!(read.charges.height(), 1);
+    assert_eq!(read.rejected(), ["malformed_record at bill.csv:3 (a quote that is not closed); - -: , unpriced"]);
+    let next = [("InvoiceId", "CLOSED")];
+    let bill = csv(&[&[], &[("InvoiceId", "OPEN")], &[], &next, &[]]);
+    let read = read_csv(bill.replace("OPEN", "\"OPEN").replace("CLOSED", "\"CLOSED\""));
+    assert_eq!(read.charges.height(), 2, "up to the next quote");
+    assert_eq!(read.rejected(), ["malformed_record at bill.csv:3 (a quote that is not closed); - -: , unpriced"]);
 }

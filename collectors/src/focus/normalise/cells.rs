@@ -1,0 +1,210 @@
+//! One column at a time: text, numbers, instants and tags, with what had to be put right.
+
+use std::collections::{BTreeMap, HashMap};
+
+use outlay_ledger::{decimal, schema, tags};
+use outlay_model::Money;
+use outlay_model::dimension::tag_column;
+use outlay_model::focus;
+use outlay_model::money::{MoneyError, ReadMoney};
+use outlay_model::part::{RejectReason, Repair};
+use outlay_model::query::Metric;
+use polars::prelude::{
+    AnyValue, Column, DataType, Int64Chunked, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, StringChunked,
+    StringChunkedBuilder,
+};
+
+use super::{Normaliser, Rounding, Work};
+use crate::focus::text::{tags_text, texts};
+
+impl Normaliser<'_> {
+    pub(super) fn texts(&mut self, raw: &Column, target: &str) -> PolarsResult<Column> {
+        let texts = texts(raw, target);
+        self.count(Repair::NullText, texts.null_words);
+        self.count(Repair::BlankText, texts.blanks);
+        let allowed = focus::find(target).map_or(&[][..], |known| known.allowed);
+        if target.starts_with("x_") {
+            return Ok(self.without_persons(target, texts.values));
+        }
+        if allowed.is_empty() || target == "ServiceSubcategory" {
+            return Ok(texts.values.into_column());
+        }
+        let mut spelled: HashMap<&str, &str> = HashMap::new();
+        let (mut cased, mut foreign) = (0, 0);
+        let values = texts.values.iter().map(|value| {
+            value.map(|text| {
+                let known = *spelled.entry(text).or_insert_with(|| {
+                    allowed.iter().copied().find(|word| word.eq_ignore_ascii_case(text)).unwrap_or(text)
+                });
+                cased += u64::from(known != text);
+                foreign += u64::from(!allowed.contains(&known));
+                known
+            })
+        });
+        let column = StringChunked::from_iter_options(PlSmallStr::from_str(target), values).into_column();
+        self.count(Repair::ValueCase, cased);
+        self.count(Repair::ValueNotAllowed, foreign);
+        Ok(column)
+    }
+
+    /// A column FOCUS does not know may hold people (P10).
+    fn without_persons(&mut self, target: &str, values: StringChunked) -> Column {
+        let privacy: &tags::Privacy = &self.settings.privacy;
+        // The list of persons' fields has the names bills give them; what to keep is said by either name.
+        let name = target.strip_prefix("x_").unwrap_or(target);
+        let kept = privacy.keep.iter().any(|kept| kept == target);
+        if kept || !values.iter().flatten().any(|text| privacy.hides(name, text)) {
+            return values.into_column();
+        }
+        let mut hidden = 0;
+        let kept = values.iter().map(|value| {
+            let hides = value.is_some_and(|text| privacy.hides(name, text));
+            hidden += u64::from(hides);
+            value.filter(|_| !hides)
+        });
+        let column = StringChunked::from_iter_options(PlSmallStr::from_str(target), kept).into_column();
+        self.count(Repair::PersonDropped, hidden);
+        column
+    }
+
+    pub(super) fn decimals(
+        &mut self,
+        work: &mut Work<'_>,
+        raw: &Column,
+        target: &str,
+        roundings: &mut Vec<Rounding>,
+    ) -> Column {
+        let metric = Metric::ALL.iter().copied().find(|metric| metric.column() == target);
+        let (mut null_words, mut unreadable) = (0, 0);
+        let series = raw.as_materialized_series();
+        let mut read = |row: usize, cell: Option<Result<ReadMoney, MoneyError>>, text: &dyn Fn() -> String| match cell?
+        {
+            Ok(ReadMoney { money, rounding }) => {
+                roundings.extend(rounding.map(|lost| Rounding { row, metric, lost }));
+                Some(money)
+            }
+            Err(_) if metric.is_none() => {
+                unreadable += 1;
+                None
+            }
+            Err(error) => {
+                let reason = match error {
+                    MoneyError::Unreadable => RejectReason::UnreadableNumber,
+                    MoneyError::OutOfRange => RejectReason::NumberOutOfRange,
+                };
+                work.fault(row, reason, target, Some(&text()));
+                None
+            }
+        };
+        let mut from_text = |text: Option<&str>| match text.map(str::trim) {
+            None | Some("") => None,
+            Some("NULL") => {
+                null_words += 1;
+                None
+            }
+            Some(text) => Some(Money::read(text)),
+        };
+        let amounts: Vec<Option<Money>> = match series.dtype() {
+            DataType::String => match series.str() {
+                Ok(texts) => texts
+                    .iter()
+                    .enumerate()
+                    .map(|(row, text)| read(row, from_text(text), &|| text.unwrap_or_default().to_owned()))
+                    .collect(),
+                Err(_) => Vec::new(),
+            },
+            DataType::Float64 => match series.f64() {
+                Ok(doubles) => doubles
+                    .iter()
+                    .enumerate()
+                    .map(|(row, double)| {
+                        let text = || double.map(|double| format!("{double:?}")).unwrap_or_default();
+                        read(row, double.map(decimal::read_double), &text)
+                    })
+                    .collect(),
+                Err(_) => Vec::new(),
+            },
+            _ => series
+                .iter()
+                .enumerate()
+                .map(|(row, cell)| {
+                    let number = match &cell {
+                        AnyValue::Decimal(units, _, scale) => Some(decimal::read_scaled(*units, *scale)),
+                        other => decimal::cell_text(other).as_deref().map(Money::read),
+                    };
+                    read(row, number, &|| cell.to_string())
+                })
+                .collect(),
+        };
+        self.count(Repair::NullText, null_words);
+        self.count(Repair::NumberUnreadable, unreadable);
+        decimal::column(target, amounts)
+    }
+
+    pub(super) fn instants(&mut self, work: &mut Work<'_>, raw: &Column, target: &str) -> PolarsResult<Column> {
+        if matches!(raw.dtype(), DataType::Date | DataType::Datetime(..)) {
+            return raw.cast(&schema::instant()).map(|column| column.with_name(PlSmallStr::from_str(target)));
+        }
+        let texts = texts(raw, target);
+        self.count(Repair::NullText, texts.null_words);
+        let mut unzoned = 0;
+        let times = &mut self.times;
+        let micros = texts.values.iter().enumerate().map(|(row, text)| {
+            let text = text?;
+            let read = times.read(text);
+            match read {
+                Some(time) => {
+                    unzoned += u64::from(!time.zoned);
+                    Some(time.micros)
+                }
+                None => {
+                    work.fault(row, RejectReason::UnreadableTime, target, Some(text));
+                    None
+                }
+            }
+        });
+        let micros: Vec<Option<i64>> = micros.collect();
+        self.count(Repair::TimeWithoutZone, unzoned);
+        let column = Int64Chunked::from_iter_options(PlSmallStr::from_str(target), micros.into_iter());
+        column.into_column().cast(&schema::instant())
+    }
+
+    pub(super) fn tag_columns(&mut self, work: &Work<'_>, columns: &mut BTreeMap<String, Column>) -> PolarsResult<()> {
+        let Some(raw) = work.raw("Tags") else { return Ok(()) };
+        let series = raw.as_materialized_series();
+        let height = series.len();
+        let mut text = StringChunkedBuilder::new("Tags".into(), height);
+        let mut values: HashMap<&str, Vec<Option<String>>> = HashMap::new();
+        let mut counted: [(Repair, u64); 4] =
+            [(Repair::TagsUnreadable, 0), (Repair::TagNested, 0), (Repair::TagClash, 0), (Repair::PersonDropped, 0)];
+        let mut null_words = 0;
+        for (row, cell) in series.iter().enumerate() {
+            null_words += u64::from(matches!(cell, AnyValue::String("NULL")));
+            let Some(stated) = tags_text(&cell) else {
+                text.append_null();
+                continue;
+            };
+            let read = self.tags.read(&stated);
+            text.append_value(read.rewritten.as_deref().unwrap_or(&stated));
+            let seen = [u64::from(read.unreadable), read.nested, read.clashes, read.persons];
+            counted.iter_mut().zip(seen).for_each(|((_, count), more)| *count += more);
+            for (key, value) in &read.pairs {
+                if let Some(key) = self.delivery.tag_keys.get(key.as_str()) {
+                    let column = values.entry(key.as_str()).or_insert_with(|| vec![None; height]);
+                    column[row] = Some(value.clone());
+                }
+            }
+        }
+        columns.insert("Tags".to_owned(), text.finish().into_column());
+        for key in &self.delivery.tag_keys {
+            if let Some(values) = values.remove(key.as_str()) {
+                let name = tag_column(key);
+                let column = StringChunked::from_iter_options(PlSmallStr::from_str(&name), values.into_iter());
+                columns.insert(name, column.into_column());
+            }
+        }
+        self.count(Repair::NullText, null_words);
+        counted.into_iter().for_each(|(repair, count)| self.count(repair, count));
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! Turns raw cells into FOCUS charges.
+//!
+//! Every line ends up in exactly one place: a charge, or a reject with its reason, place and money. What is put right on
+//! the way is counted. Nothing is dropped for its category, its sign or for lacking an account or a tag (P5).
+
+mod cells;
+mod coverage;
+mod rejects;
+
+use std::collections::BTreeMap;
+
+use bigdecimal::BigDecimal;
+use outlay_ledger::decimal;
+use outlay_ledger::schema::{self, BILLING_PERIOD, CHARGE_DATE};
+use outlay_ledger::tags::TagReader;
+use outlay_model::focus::{self, FocusType};
+use outlay_model::part::{BalanceKey, Reject, RejectReason, Repair, Repairs};
+use outlay_model::query::Metric;
+use outlay_model::{Currency, Money};
+use polars::prelude::{
+    BooleanChunked, Column, DataFrame, DataType, IntoColumn, PlSmallStr, PolarsResult, StringChunkedBuilder,
+};
+
+use super::columns::{self, Binding};
+use super::times::TimeReader;
+use super::{Delivery, Settings};
+use crate::CollectError;
+use crate::input::InputFile;
+use crate::raw::{self, RawBatch};
+
+pub use coverage::Coverage;
+
+/// Charges of a batch and what did not become one.
+#[derive(Debug)]
+pub struct NormalBatch {
+    /// The charges, with exactly the columns of [`Delivery::columns`].
+    pub charges: DataFrame,
+    /// The lines that were not taken.
+    pub rejects: Vec<Reject>,
+}
+
+/// Reads the files of a delivery into charges, keeping count.
+pub struct Normaliser<'a> {
+    delivery: &'a Delivery,
+    settings: &'a Settings,
+    tags: TagReader,
+    times: TimeReader,
+    /// What was put right.
+    pub repairs: Repairs,
+    /// What rounding to 18 decimals took away, per invoice and cost.
+    pub rounding: BTreeMap<(BalanceKey, Metric), BigDecimal>,
+    /// Σ|cost| of the charges; `None` once it no longer fits.
+    pub magnitude: BTreeMap<Metric, Option<Money>>,
+    /// What time the charges cover.
+    pub coverage: Coverage,
+}
+
+/// The first thing wrong with a line.
+#[derive(Debug, Clone)]
+struct Fault {
+    reason: RejectReason,
+    column: Option<String>,
+    value: Option<String>,
+}
+
+/// What rounding took from a number: of a cost, or of a price or quantity, which is only counted.
+struct Rounding {
+    row: usize,
+    metric: Option<Metric>,
+    lost: BigDecimal,
+}
+
+/// A batch on its way: the faults found so far, line by line.
+struct Work<'a> {
+    file: &'a InputFile,
+    batch: &'a RawBatch,
+    bindings: &'a [Binding],
+    faults: Vec<Option<Fault>>,
+}
+
+impl Work<'_> {
+    fn raw(&self, target: &str) -> Option<&Column> {
+        let binding = self.bindings.iter().find(|binding| binding.target == target)?;
+        self.batch.cells.column(&binding.raw).ok()
+    }
+
+    fn raw_text(&self, target: &str, row: usize) -> Option<String> {
+        let text = decimal::cell_text(&self.raw(target)?.get(row).ok()?)?;
+        (!text.trim().is_empty() && text != "NULL").then_some(text)
+    }
+
+    fn fault(&mut self, row: usize, reason: RejectReason, column: &str, value: Option<&str>) {
+        let value = value.map(|text| text.chars().take(200).collect());
+        self.faults[row].get_or_insert(Fault { reason, column: Some(column.to_owned()), value });
+    }
+}
+
+impl<'a> Normaliser<'a> {
+    /// For the files of one delivery.
+    #[must_use]
+    pub fn new(delivery: &'a Delivery, settings: &'a Settings) -> Self {
+        Self {
+            delivery,
+            settings,
+            tags: TagReader::new(settings.tags.clone(), settings.privacy.clone()),
+            times: TimeReader::default(),
+            repairs: Repairs::new(),
+            rounding: BTreeMap::new(),
+            magnitude: Metric::ALL.iter().map(|metric| (*metric, Some(Money::ZERO))).collect(),
+            coverage: Coverage::default(),
+        }
+    }
+
+    /// Calls `each` with every batch of the delivery's files, in order.
+    ///
+    /// # Errors
+    /// [`CollectError`] when a file cannot be read to its end, or what `each` fails with.
+    pub fn run<E: From<CollectError>>(&mut self, mut each: impl FnMut(NormalBatch) -> Result<(), E>) -> Result<(), E> {
+        for file in &self.delivery.files {
+            let bindings = columns::bind(&raw::header(file)?);
+            columns::require(&file.path, &bindings)?;
+            for repair in bindings.iter().filter_map(|binding| binding.repair) {
+                self.count(repair, 1);
+            }
+            raw::batches(file, None, |batch| each(self.batch(file, &bindings, &batch)?))?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, repair: Repair, times: u64) {
+        if times > 0 {
+            *self.repairs.entry(repair).or_default() += times;
+        }
+    }
+
+    fn batch(&mut self, file: &InputFile, bindings: &[Binding], batch: &RawBatch) -> Result<NormalBatch, CollectError> {
+        let height = batch.cells.height();
+        let mut work = Work { file, batch, bindings, faults: vec![None; height] };
+        for row in &batch.invalid_text {
+            work.faults[*row] = Some(Fault { reason: RejectReason::InvalidText, column: None, value: None });
+        }
+        let mut columns: BTreeMap<String, Column> = BTreeMap::new();
+        let mut roundings: Vec<Rounding> = Vec::new();
+        for binding in bindings {
+            let raw = batch.cells.column(&binding.raw)?;
+            let column = match focus::find(&binding.target).map(|known| known.data_type) {
+                Some(FocusType::Decimal) => self.decimals(&mut work, raw, &binding.target, &mut roundings),
+                Some(FocusType::DateTime) => self.instants(&mut work, raw, &binding.target)?,
+                _ if binding.target == "Tags" => continue,
+                _ => self.texts(raw, &binding.target)?,
+            };
+            columns.insert(binding.target.clone(), column);
+        }
+        self.require(&mut work, &mut columns)?;
+        self.derive(&mut columns)?;
+        self.tag_columns(&work, &mut columns)?;
+
+        let keep: BooleanChunked = work.faults.iter().map(|fault| Some(fault.is_none())).collect();
+        let charges = self.complete(height, columns)?.filter(&keep)?;
+        self.tally(&charges)?;
+        for Rounding { row, metric, lost } in
+            roundings.into_iter().filter(|rounding| work.faults[rounding.row].is_none())
+        {
+            self.count(Repair::NumberRounded, 1);
+            if let Some(metric) = metric {
+                *self.rounding.entry((self.key(&work, row), metric)).or_default() += lost;
+            }
+        }
+        Ok(NormalBatch { charges, rejects: self.rejects(&work) })
+    }
+
+    /// Faults the lines without day, invoice or currency, and writes currencies as FOCUS does.
+    fn require(&mut self, work: &mut Work<'_>, columns: &mut BTreeMap<String, Column>) -> PolarsResult<()> {
+        for (target, reason) in [
+            ("ChargePeriodStart", RejectReason::MissingChargePeriod),
+            ("BillingPeriodStart", RejectReason::MissingBillingPeriod),
+        ] {
+            let Some(column) = columns.get(target) else { continue };
+            for row in column.is_null().iter().enumerate().filter(|(_, null)| *null == Some(true)).map(|(row, _)| row) {
+                work.fault(row, reason, target, None);
+            }
+        }
+        let Some(column) = columns.get("BillingCurrency") else { return Ok(()) };
+        let mut builder = StringChunkedBuilder::new("BillingCurrency".into(), column.len());
+        let mut cased = 0;
+        for (row, text) in column.str()?.iter().enumerate() {
+            let code = text.map(|text| text.trim().to_ascii_uppercase());
+            match code.as_deref().map(str::parse::<Currency>) {
+                Some(Ok(currency)) => {
+                    cased += u64::from(text != Some(currency.as_str()));
+                    builder.append_value(currency.as_str());
+                }
+                _ => {
+                    work.fault(row, RejectReason::MissingCurrency, "BillingCurrency", text);
+                    builder.append_null();
+                }
+            }
+        }
+        columns.insert("BillingCurrency".to_owned(), builder.finish().into_column());
+        self.count(Repair::ValueCase, cased);
+        Ok(())
+    }
+
+    /// Adds what every charge has, stated or not: its day, its billing period's first day, and who provides it.
+    fn derive(&mut self, columns: &mut BTreeMap<String, Column>) -> PolarsResult<()> {
+        for (from, to) in [("ChargePeriodStart", CHARGE_DATE), ("BillingPeriodStart", BILLING_PERIOD)] {
+            if let Some(column) = columns.get(from) {
+                let date = column.cast(&DataType::Date)?.with_name(PlSmallStr::from_str(to));
+                columns.insert(to.to_owned(), date);
+            }
+        }
+        // FOCUS 1.3 renamed ProviderName; both say who makes the service available.
+        let provider = match (columns.get("ServiceProviderName"), columns.get("ProviderName")) {
+            (Some(new), Some(old)) => Some(new.zip_with(&new.is_not_null(), old)?),
+            (Some(new), None) => Some(new.clone()),
+            (None, old) => old.cloned(),
+        };
+        if let Some(provider) = provider {
+            let name = PlSmallStr::from_static("ServiceProviderName");
+            columns.insert(name.to_string(), provider.with_name(name));
+        }
+        Ok(())
+    }
+
+    /// All columns of the delivery in their order; one this file does not have is null.
+    fn complete(&self, height: usize, mut columns: BTreeMap<String, Column>) -> PolarsResult<DataFrame> {
+        let names = schema::ordered(self.delivery.columns.iter().map(String::as_str));
+        let columns = names.into_iter().map(|name| {
+            columns
+                .remove(&name)
+                .unwrap_or_else(|| Column::full_null(PlSmallStr::from_str(&name), height, &schema::data_type(&name)))
+        });
+        DataFrame::new(height, columns.collect())
+    }
+}
