@@ -180,7 +180,7 @@ impl Insights {
         let buckets = Buckets::new(query.granularity, range);
         let bucket = |group: &Group| group.time.and_then(|time| buckets.number(time));
         let (cells, without_rate) = cells(groups, query.currency, &self.rates, bucket)?;
-        match (without_rate.first(), query.currency) {
+        match (without_rate.iter().min(), query.currency) {
             (Some(currency), TargetCurrency::To(target)) => {
                 Err(self.missing_rate(snapshot, query, &filter, range, *currency, target).await?)
             }

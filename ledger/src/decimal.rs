@@ -67,8 +67,9 @@ pub fn cell_text(cell: &AnyValue<'_>) -> Option<String> {
         AnyValue::Null | AnyValue::List(_) | AnyValue::Struct(..) | AnyValue::StructOwned(_) => None,
         AnyValue::String(text) => Some((*text).to_owned()),
         AnyValue::StringOwned(text) => Some(text.to_string()),
-        AnyValue::Float64(double) => Some(format!("{double:e}")),
-        AnyValue::Float32(float) => Some(format!("{float:e}")),
+        // The shortest digits that name it, without an exponent: an account id that became a double is digits again.
+        AnyValue::Float64(double) => Some(double.to_string()),
+        AnyValue::Float32(float) => Some(float.to_string()),
         AnyValue::Decimal(units, _, scale) => Some(format!("{units}e-{scale}")),
         AnyValue::Boolean(flag) => Some(flag.to_string()),
         AnyValue::Date(days) => NaiveDate::from_epoch_days(*days).map(|day| day.to_string()),
@@ -101,6 +102,13 @@ mod tests {
         assert_eq!(read(f64::NAN), Err(MoneyError::Unreadable));
         assert_eq!(read(f64::INFINITY), Err(MoneyError::Unreadable));
         assert_eq!(read(1e300), Err(MoneyError::OutOfRange));
+    }
+
+    #[test]
+    fn ids_that_became_doubles_are_digits_again() {
+        assert_eq!(cell_text(&AnyValue::Float64(123_456_789_012.0)).as_deref(), Some("123456789012"));
+        assert_eq!(cell_text(&AnyValue::Float64(0.1)).as_deref(), Some("0.1"));
+        assert_eq!(cell_text(&AnyValue::Null), None);
     }
 
     #[test]
