@@ -11,8 +11,8 @@ use std::sync::Arc;
 use outlay_model::tags::TagSettings;
 use serde_json::{Map, Value};
 
-/// Tag keys that identify a person, whatever their value.
-const PERSON_KEYS: &[&str] = &["aws:createdBy", "createdBy", "created-by", "user_id", "api_key_id"];
+/// Keys and columns that identify a person, whatever their value: in lower case, without `_` and `-`.
+const PERSON_KEYS: &[&str] = &["aws:createdby", "createdby", "userid", "apikeyid"];
 /// Distinct tag texts remembered; then the memory starts afresh.
 const REMEMBERED: usize = 100_000;
 
@@ -44,7 +44,21 @@ impl Privacy {
     /// Whether a key and value say who somebody is.
     #[must_use]
     pub fn hides(&self, key: &str, value: &str) -> bool {
-        (PERSON_KEYS.contains(&key) || is_email(value)) && !self.keep.iter().any(|kept| kept == key)
+        let bare = key.to_ascii_lowercase().replace(['_', '-'], "");
+        (PERSON_KEYS.contains(&bare.as_str()) || is_email(value)) && !self.keep.iter().any(|kept| kept == key)
+    }
+
+    /// The same for a value with others inside it.
+    fn hides_in(&self, key: &str, value: &Value) -> bool {
+        match value {
+            Value::Null => false,
+            Value::String(text) => self.hides(key, text),
+            Value::Array(items) => items.iter().any(|item| self.hides_in(key, item)),
+            Value::Object(fields) => {
+                fields.iter().any(|(field, value)| self.hides_in(key, value) || self.hides_in(field, value))
+            }
+            other => self.hides(key, &other.to_string()),
+        }
     }
 }
 
@@ -85,7 +99,11 @@ impl TagReader {
 
 fn read(text: &str, settings: &TagSettings, privacy: &Privacy) -> ReadTags {
     let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else {
-        return ReadTags { unreadable: true, ..ReadTags::default() };
+        // What cannot be taken apart is kept whole, unless somebody's address is in it.
+        let person = text.split(|c: char| c.is_whitespace() || "\"',;=:{}[]()<>".contains(c)).any(is_email);
+        let persons = u64::from(person && !privacy.keep.iter().any(|kept| kept == "Tags"));
+        let rewritten = (persons > 0).then(|| "{}".to_owned());
+        return ReadTags { unreadable: true, persons, rewritten, ..ReadTags::default() };
     };
     let mut tags = ReadTags::default();
     let mut best: Map<String, Value> = Map::new();
@@ -101,7 +119,7 @@ fn read(text: &str, settings: &TagSettings, privacy: &Privacy) -> ReadTags {
             }
             other => Some(other.to_string()),
         };
-        if said.as_ref().is_some_and(|said| privacy.hides(&spelling, said)) {
+        if privacy.hides_in(&spelling, &value) {
             tags.persons += 1;
             continue;
         }
@@ -181,6 +199,9 @@ mod tests {
         );
         assert_eq!(read.persons, 2);
         assert_eq!(read.rewritten.as_deref(), Some(r#"{"env":"dev","repo":"git@host:a/b"}"#));
+        assert_eq!(check(r#"{"who":{"mail":["ann@example.com"]},"x":{"user_id":7}}"#, &[]).persons, 2);
+        let torn = check(r#"{"owner":"ann@example.com"#, &[]);
+        assert_eq!((torn.unreadable, torn.rewritten.as_deref()), (true, Some("{}")));
         let privacy = Privacy { keep: vec!["owner".into()] };
         let kept = TagReader::new(TagSettings::default(), privacy).read(r#"{"owner":"ann@example.com"}"#);
         assert_eq!(kept.pairs.len(), 1);
