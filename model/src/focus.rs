@@ -2,7 +2,7 @@
 //!
 //! Everything that has to know a column (normalising, storing, exporting, checking) reads this table; nothing spells
 //! the schema a second time. It holds the 57 columns of FOCUS 1.2 and the 8 that 1.3 adds, because bills written
-//! against 1.3 are stored from the start. `tests/focus_columns.rs` checks it against the reference list.
+//! against 1.3 are stored from the start. `model/tests/focus_columns.rs` checks it against the reference list.
 
 use FeatureLevel::{Conditional, Mandatory, Recommended};
 use FocusType::{DateTime, Decimal, Json, String};
