@@ -86,6 +86,16 @@ fn what_cannot_be_done_exits_with_1_and_says_where() {
 }
 
 #[test]
+fn the_demo_keeps_out_of_folders_with_real_bills() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    fs::write(at.join("bill.csv"), bill(&[&[]])).expect("writes");
+    check(&outlay(at, &["import", "--source", "aws", "--kind", "focus", "bill.csv"]), 0);
+    let (_, err) = check(&outlay(at, &["demo", "--no-serve"]), 1);
+    assert!(err.contains("not a demo's folder"), "{err}");
+}
+
+#[test]
 fn help_names_every_command() {
     let folder = tempfile::tempdir().expect("a folder");
     let (out, _) = check(&outlay(folder.path(), &["--help"]), 0);

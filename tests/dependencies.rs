@@ -1,4 +1,4 @@
-//! Who may depend on whom (DESIGN §1), held against what `cargo metadata` says.
+//! Who may depend on whom (docs/ARCHITECTURE.md), held against what `cargo metadata` says.
 //!
 //! What ships counts. A room's tests may put a whole house together, so dev-dependencies are no edges.
 
@@ -54,12 +54,12 @@ fn rooms_depend_only_on_rooms_they_may_know() {
     for package in packages().iter().filter(|package| package.name.as_str() != WIRING) {
         let name = room(&package.name);
         let Some(allowed) = allowed.get(name) else {
-            wrong.insert(format!("{name} is no room; add it to DESIGN §1 and to this test"));
+            wrong.insert(format!("{name} is no room; add it to docs/ARCHITECTURE.md and to this test"));
             continue;
         };
         let shipped = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
         for known in shipped.filter_map(room_of).filter(|known| !allowed.contains(known)) {
-            wrong.insert(format!("{name} → {known} is not allowed; only → {allowed:?} is (DESIGN §1)"));
+            wrong.insert(format!("{name} → {known} is not allowed; only → {allowed:?} is (docs/ARCHITECTURE.md)"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -158,6 +158,8 @@ async fn lines_that_cannot_be_taken_are_priced_and_the_rest_goes_on_only_if_few(
     let force = Force { shrink: false, rejects: true };
     let run = house.import_with("aws", "a.csv", &bill(&rows), None, force).await.expect("imports").remove(0);
     assert_eq!(run.state, RunState::Committed);
+    let company = outlay_model::report::Scope::Company;
+    assert_eq!(house.app.insights.unpriced(None, &company).await.expect("a count"), 1, "the verdict knows of it");
 }
 
 #[tokio::test]
@@ -291,4 +293,14 @@ async fn an_endless_filter_is_answered_or_refused() {
     assert_eq!(house.total(&[OCTOBER, ("filter", &filter)]).await, "null");
     let filter = vec!["TRUE"; 1900].join(" OR ");
     assert_eq!(house.total(&[OCTOBER, ("filter", &filter)]).await, "1");
+}
+
+#[tokio::test]
+async fn days_nobody_stated_are_not_days_that_cost_nothing() {
+    let house = House::new().await;
+    house.import("aws", "a.csv", &bill(&[&[]])).await;
+    let report = house.spend(&[OCTOBER, ("compare", "previous_year")]).await;
+    let compared = report.rows[0].compared.expect("compared");
+    assert_eq!((compared.previous, compared.change), (None, None));
+    assert!(report.warnings.iter().any(|warning| warning.code == "nothing_to_compare"), "{:?}", report.warnings);
 }

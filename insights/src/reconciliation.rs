@@ -9,6 +9,17 @@ use crate::error::company_only;
 use crate::{InsightError, Insights};
 
 impl Insights {
+    /// Lines of live deliveries that were rejected with money nobody can read: no sum knows of them.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read, or the caller may not see invoices.
+    pub async fn unpriced(&self, source: Option<&SourceName>, scope: &Scope) -> Result<u64, InsightError> {
+        company_only(scope)?;
+        let snapshot = self.catalog.snapshot().await?;
+        let parts = snapshot.parts.iter().filter(|part| source.is_none_or(|source| part.source == *source));
+        Ok(parts.map(|part| part.unpriced).sum())
+    }
+
     /// Where every unit of every live delivery's total went, per billing period, invoice and cost.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Who spent what: the query everything else is made of (DESIGN §6, `/spend`).
+//! Who spent what: the query everything else is made of (docs/ARCHITECTURE.md, `/spend`).
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -56,8 +56,14 @@ impl Insights {
         let (now, layers) = self.table(&snapshot, query, query.range, scope, &mut warnings).await?;
         let mut table: Table =
             now.into_iter().map(|(place, cell)| (place, Pair { now: Some(cell), then: None })).collect();
+        let mut then_stated = true;
         if let Some(range) = compared_with {
-            let (then, _) = self.table(&snapshot, query, range, scope, &mut warnings).await?;
+            let (then, stated) = self.table(&snapshot, query, range, scope, &mut warnings).await?;
+            then_stated = !stated.is_empty();
+            if !then_stated {
+                let message = format!("nothing was stated for {range}: there is nothing to compare with");
+                warnings.push(Warning { code: "nothing_to_compare", message });
+            }
             pair_up(&mut table, then, query, range, &mut warnings)?;
         }
         let now = table.iter().filter_map(|(_, pair)| pair.now.as_ref());
@@ -82,7 +88,7 @@ impl Insights {
         let totals = totals(&table)?;
         sort(&mut table, query);
         let next_cursor = page(&mut table, query, snapshot.generation)?;
-        let rows = rows(table, query)?;
+        let rows = rows(table, query, then_stated)?;
         let (complete_until, gaps) = complete_until(&snapshot, query.range);
         warnings.extend(gaps);
         let native = query.currency == TargetCurrency::Native;
@@ -376,14 +382,14 @@ fn cost(cell: Option<&Cell>) -> Option<Money> {
     cell.map_or(Some(Money::ZERO), |cell| cell.cost)
 }
 
-fn rows(table: Table, query: &SpendQuery) -> Result<Vec<SpendRow>, InsightError> {
+fn rows(table: Table, query: &SpendQuery, then_stated: bool) -> Result<Vec<SpendRow>, InsightError> {
     let buckets = Buckets::new(query.granularity, query.range);
     let row = |(place, pair): (Place, Pair)| {
         let now = cost(pair.now.as_ref());
         let compared = match query.compare {
             None => None,
             Some(_) => {
-                let previous = cost(pair.then.as_ref());
+                let previous = if then_stated { cost(pair.then.as_ref()) } else { None };
                 let change = match (now, previous) {
                     (Some(now), Some(then)) => Some(now.checked_sub(then).ok_or(InsightError::Overflow)?),
                     _ => None,

@@ -24,5 +24,5 @@ pub use ids::{DeliveryKey, PartId, RunId, SourceName, TagKey, TeamId};
 pub use money::Money;
 pub use period::{DateRange, Granularity};
 
-/// The team of a charge that no rule claims (DESIGN: *own*).
+/// The team of a charge that no rule claims (docs/ARCHITECTURE.md).
 pub const UNALLOCATED: &str = "unallocated";

@@ -264,6 +264,8 @@ pub struct Part {
     pub magnitude: BTreeMap<Metric, Money>,
     /// How many of its charges leave each metric out.
     pub null_rows: BTreeMap<Metric, u64>,
+    /// Lines of its delivery that were rejected with money nobody can read, and let in by force.
+    pub unpriced: u64,
     /// Versions of what made it.
     pub versions: Versions,
 }

@@ -41,13 +41,15 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     let data = data.unwrap_or_else(|| PathBuf::from(DEMO_DATA));
     let today = now().date_naive();
     let bills_folder = data.join("bills");
+    refuse_real_bills(&data)?;
     let (folder, seed) = (bills_folder.clone(), arguments.seed);
     let written = tokio::task::spawn_blocking(move || outlay_demo::write_bills(&folder, seed, today));
     let bills = written.await?.with_context(|| format!("the bills cannot be written to {}", bills_folder.display()))?;
     let config_file = data.join("outlay.toml");
     std::fs::write(&config_file, configuration(&data, today))
         .with_context(|| format!("{} cannot be written", config_file.display()))?;
-    let loaded = Config::load(Some(&config_file), std::env::vars(), None)?;
+    // No variable may send the invented bills into a store of real ones.
+    let loaded = Config::load(Some(&config_file), std::iter::empty(), None)?;
     let app = App::open(&loaded.config).await?;
     let files: usize = bills.sources.iter().map(|source| source.months.len()).sum();
     print(&format!("Invented 13 months of bills: {files} files in {}\n", bills_folder.display()))?;
@@ -75,6 +77,17 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
         serve(app, arguments.listen, ready).await?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Invented bills never go where something else already is.
+fn refuse_real_bills(data: &Path) -> anyhow::Result<()> {
+    let empty = !data.exists() || data.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    anyhow::ensure!(
+        empty || data.join("bills/planted-anomalies.json").exists(),
+        "{} is not a demo's folder: the demo writes only into an empty one or its own; name one with --data",
+        data.display()
+    );
+    Ok(())
 }
 
 /// The demo's own configuration file: its tag spellings, where its data is, and rates for its months.

@@ -21,7 +21,8 @@ pub(super) struct ReconcileArguments {
 
 pub(super) async fn run(arguments: &ReconcileArguments, app: &App) -> anyhow::Result<ExitCode> {
     let lines = app.insights.reconciliation(arguments.source.as_ref(), &Scope::Company).await?;
-    let clean = lines.iter().all(|line| line.difference.as_str() == "0");
+    let unpriced = app.insights.unpriced(arguments.source.as_ref(), &Scope::Company).await?;
+    let clean = unpriced == 0 && lines.iter().all(|line| line.difference.as_str() == "0");
     if arguments.format == TextFormat::Json {
         print(&serde_json::to_string_pretty(&outlay_api::wire::reconciliation_json(&lines))?)?;
     } else if lines.is_empty() {
@@ -56,7 +57,11 @@ pub(super) async fn run(arguments: &ReconcileArguments, app: &App) -> anyhow::Re
             ]
         });
         let text = table(header.map(ToOwned::to_owned).into(), rows.collect(), &[5, 6, 7, 8, 9]);
-        let verdict = if clean { "every digit is accounted for" } else { "NOT every digit is accounted for" };
+        let verdict = match (clean, unpriced) {
+            (true, _) => "every digit is accounted for".to_owned(),
+            (false, 0) => "NOT every digit is accounted for".to_owned(),
+            (false, lines) => format!("{lines} rejected lines were let in whose money nobody can read"),
+        };
         print(&format!("{text}\n\n{} lines; {verdict}", lines.len()))?;
     }
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })

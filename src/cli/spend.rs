@@ -112,6 +112,9 @@ pub(super) async fn run(arguments: &SpendArguments, app: &App) -> anyhow::Result
             for warning in &report.warnings {
                 eprintln!("outlay: {}: {}", warning.code, warning.message);
             }
+            if let Some(cursor) = &report.next_cursor {
+                eprintln!("outlay: there is more: --cursor {cursor}");
+            }
             print(&outlay_api::wire::spend_csv(&report))
         }
     }

@@ -112,7 +112,6 @@ async fn one(
         Err(error) => {
             run.state = RunState::Failed;
             run.message = Some(format!("{error:#}"));
-            tracing::error!(source = %run.source, run = %run.id, error = format!("{error:#}"), "an import failed");
         }
     }
     // The part was never made live: what was written of it may go.
@@ -136,7 +135,6 @@ async fn stage_and_commit(
         return Ok(Outcome::Unchanged);
     }
     refuse_twice(app, &request.source, &delivery).await?;
-    run.message = last.as_ref().map(|last| format!("replaces {} charges", last.rows));
     let part = PartId::new(new_id());
     let files = Store::files_of(&request.source, &part);
     let (source, expires_at) = (request.source.clone(), now() + STAGING);
@@ -167,7 +165,8 @@ async fn stage_and_commit(
         return Ok(Outcome::Refused);
     }
     let at = now();
-    let committed = Run { state: RunState::Committed, finished_at: Some(at), ..run.clone() };
+    let message = last.as_ref().map(|last| format!("replaces {} charges", last.rows));
+    let committed = Run { state: RunState::Committed, finished_at: Some(at), message, ..run.clone() };
     let commit = Commit {
         part: done.part,
         run: committed.clone(),
@@ -266,7 +265,7 @@ impl Work {
         let magnitude = magnitude.collect::<anyhow::Result<BTreeMap<Metric, _>>>()?;
         let balances = balances(delivery, &staged, &rejected, &normaliser.rounding);
         Ok(Done {
-            part: self.part(delivery, &staged, magnitude, &normaliser.coverage),
+            part: self.part(delivery, &staged, rejects.unpriced(), magnitude, &normaliser.coverage),
             balances,
             days: staged.days,
             rejects,
@@ -278,6 +277,7 @@ impl Work {
         &self,
         delivery: &Delivery,
         staged: &Staged,
+        unpriced: u64,
         magnitude: BTreeMap<Metric, outlay_model::Money>,
         coverage: &Coverage,
     ) -> Part {
@@ -302,6 +302,7 @@ impl Work {
             hourly: coverage.hourly,
             magnitude,
             null_rows: staged.null_rows.clone(),
+            unpriced,
             versions: Versions { normaliser: focus::VERSION, layout: LAYOUT },
         }
     }

@@ -1,4 +1,4 @@
-//! The order of the pipeline, written here once: survey, normalise, own, stage, check, commit, sweep (DESIGN §2).
+//! The order of the pipeline, written here once: survey, normalise, own, stage, check, commit, sweep (docs/ARCHITECTURE.md).
 
 mod balance;
 mod guards;

@@ -181,6 +181,7 @@ impl Bill {
             hourly: false,
             magnitude: BTreeMap::from([(Metric::Billed, money("99999999999999999999.000000000000000001"))]),
             null_rows: BTreeMap::from([(Metric::Effective, rows)]),
+            unpriced: 0,
             versions: Versions { normaliser: 1, layout: 1 },
         }
     }
