@@ -91,6 +91,14 @@ fn the_demo_keeps_out_of_folders_with_real_bills() {
     let at = folder.path();
     fs::write(at.join("bill.csv"), bill(&[&[]])).expect("writes");
     check(&outlay(at, &["import", "--source", "aws", "--kind", "focus", "bill.csv"]), 0);
+    // The port is looked at before any work.
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = busy.local_addr().expect("an address").to_string();
+    let arguments = ["--data", "fresh", "demo", "--listen", &address];
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_outlay")).env_clear().current_dir(at).args(arguments).output().expect("runs");
+    let (out, err) = check(&run, 1);
+    assert!(out.is_empty() && err.contains("cannot listen on"), "{out}{err}");
     let (_, err) = check(&outlay(at, &["demo", "--no-serve"]), 1);
     assert!(err.contains("not a demo's folder"), "{err}");
 }

@@ -113,9 +113,9 @@ impl Money {
         self.0 == 0
     }
 
-    /// For drawing only (bars, sparklines): the nearest float, never to be added up or stored.
+    /// The nearest float, for drawing and for telling sizes apart; never to be added up, stored or shown as an amount.
     #[must_use]
-    pub fn to_f64_for_drawing(self) -> f64 {
+    pub fn approximate(self) -> f64 {
         self.0 as f64 / 1e18
     }
 }

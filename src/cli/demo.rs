@@ -42,6 +42,11 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     let today = now().date_naive();
     let bills_folder = data.join("bills");
     refuse_real_bills(&data)?;
+    if !arguments.no_serve {
+        // Better said now than after all the work.
+        std::net::TcpListener::bind(arguments.listen)
+            .with_context(|| format!("cannot listen on {}; choose another address with --listen", arguments.listen))?;
+    }
     let (folder, seed) = (bills_folder.clone(), arguments.seed);
     let written = tokio::task::spawn_blocking(move || outlay_demo::write_bills(&folder, seed, today));
     let bills = written.await?.with_context(|| format!("the bills cannot be written to {}", bills_folder.display()))?;

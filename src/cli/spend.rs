@@ -157,7 +157,7 @@ pub(super) fn spend_table(report: &SpendReport, most: Option<usize>) -> String {
     let right: Vec<usize> = (first_figure..first_figure + if compared { 4 } else { 2 }).collect();
 
     let largest: BTreeMap<Option<Currency>, f64> = lines.iter().fold(BTreeMap::new(), |mut largest, line| {
-        let cost = line.cost().map_or(0.0, Money::to_f64_for_drawing);
+        let cost = line.cost().map_or(0.0, Money::approximate);
         let most = largest.entry(line.currency).or_insert(0.0);
         *most = f64::max(*most, cost);
         largest
@@ -166,8 +166,8 @@ pub(super) fn spend_table(report: &SpendReport, most: Option<usize>) -> String {
     let dash = || "–".to_owned();
     let rows = lines.iter().take(shown).map(|line| {
         let cost = line.cost();
-        let drawn = cost.map_or(0.0, Money::to_f64_for_drawing);
-        let total = total_of(report, line.currency).map_or(0.0, Money::to_f64_for_drawing);
+        let drawn = cost.map_or(0.0, Money::approximate);
+        let total = total_of(report, line.currency).map_or(0.0, Money::approximate);
         let mut cells = line.cells.clone();
         cells.extend(native.then(|| line.currency.map(|currency| currency.to_string()).unwrap_or_default()));
         cells.push(cost.map_or_else(dash, cents));
@@ -183,7 +183,7 @@ pub(super) fn spend_table(report: &SpendReport, most: Option<usize>) -> String {
         });
         cells.push(if series {
             let by_time: BTreeMap<_, _> =
-                line.rows.iter().map(|row| (row.time, row.cost.map(Money::to_f64_for_drawing))).collect();
+                line.rows.iter().map(|row| (row.time, row.cost.map(Money::approximate))).collect();
             sparkline(&times.iter().map(|time| by_time.get(time).copied().flatten()).collect::<Vec<_>>())
         } else {
             let largest = largest.get(&line.currency).copied().unwrap_or(0.0);

@@ -43,7 +43,7 @@ pub fn refusal(
     let last = last.filter(|_| !force.shrink)?;
     let billed = |part: &Part| part.magnitude.get(&Metric::Billed).copied().unwrap_or_default();
     let shrunk = shrinks(guard, last.rows as f64, part.rows as f64)
-        || shrinks(guard, billed(last).to_f64_for_drawing(), billed(part).to_f64_for_drawing())
+        || shrinks(guard, billed(last).approximate(), billed(part).approximate())
         || shrinks(guard, last.covered_days() as f64, part.covered_days() as f64);
     shrunk.then(|| Refusal {
         reason: format!(
