@@ -18,9 +18,9 @@ pub async fn sweep(app: &App) -> anyhow::Result<usize> {
 }
 
 async fn remove(app: &App, part: PartId, files: Vec<outlay_model::part::PartFile>) -> anyhow::Result<()> {
-    let store = std::sync::Arc::clone(&app.store);
-    let removed = tokio::task::spawn_blocking(move || files.iter().try_for_each(|file| store.remove(file)));
-    removed.await??;
+    for file in &files {
+        app.store.remove(file).await?;
+    }
     app.catalog.swept(&part).await?;
     Ok(())
 }

@@ -4,11 +4,13 @@
 //! never disturbs a reader, and removing waits until nobody can still be reading. The interface carries no Polars types,
 //! so that something other than local files can stand behind it.
 
+mod documents;
 mod error;
+mod folder;
+mod footer;
 mod group;
 mod stage;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +20,10 @@ use outlay_model::tags::TagSettings;
 use outlay_model::{PartId, SourceName};
 use tokio::sync::Semaphore;
 
+use crate::folder::Folder;
+
 pub use error::StoreError;
+pub use footer::{Footer, Found, Unreadable};
 pub use group::{Group, GroupQuery, Keys, Scan, Segments};
 pub use stage::{Stage, StageSpec, Staged};
 
@@ -28,7 +33,7 @@ const QUERIES: usize = 4;
 /// A store below a local folder.
 #[derive(Debug)]
 pub struct Store {
-    root: PathBuf,
+    folder: Folder,
     tags: TagSettings,
     privacy: Privacy,
     permits: Arc<Semaphore>,
@@ -40,9 +45,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when it cannot be created.
     pub fn open(root: &Path, tags: TagSettings, privacy: Privacy) -> Result<Self, StoreError> {
-        fs::create_dir_all(root).map_err(|source| StoreError::io(root, source))?;
-        let root = root.canonicalize().map_err(|source| StoreError::io(root, source))?;
-        Ok(Self { root, tags, privacy, permits: Arc::new(Semaphore::new(QUERIES)) })
+        Ok(Self { folder: Folder::open(root)?, tags, privacy, permits: Arc::new(Semaphore::new(QUERIES)) })
     }
 
     /// The files a part will have. They are named in the catalog before the first byte is written.
@@ -55,16 +58,13 @@ impl Store {
     /// Removes a file of a part that no reader can need any more. One that is not there is fine.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when it cannot be removed.
-    pub fn remove(&self, file: &PartFile) -> Result<(), StoreError> {
-        let path = self.path(&file.path);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io(&path, source)),
-            _ => Ok(()),
-        }
+    /// [`StoreError`] when it cannot be removed.
+    pub async fn remove(&self, file: &PartFile) -> Result<(), StoreError> {
+        let path = file.path.clone();
+        self.in_folder(move |folder| folder.remove(&path)).await
     }
 
     fn path(&self, relative: &str) -> PathBuf {
-        self.root.join(relative)
+        self.folder.path(relative)
     }
 }

@@ -22,6 +22,7 @@ use polars::prelude::{
     ParquetWriter, PlRefPath, ScanArgsParquet, StatisticsOptions, col, lit,
 };
 
+use crate::footer::key;
 use crate::{Store, StoreError};
 
 /// Rows of a row group: enough to compress well, few enough to hold in memory.
@@ -243,17 +244,17 @@ fn sync(path: &Path) -> Result<(), StoreError> {
 /// A writer whose footer says what the file is, so that the catalog could be rebuilt from the store.
 fn writer(file: File, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWriter<File> {
     let mut footer = vec![
-        ("outlay.part".to_owned(), spec.part.to_string()),
-        ("outlay.source".to_owned(), spec.source.to_string()),
-        ("outlay.delivery".to_owned(), spec.delivery.to_string()),
-        ("outlay.fingerprint".to_owned(), spec.fingerprint.clone()),
-        ("outlay.layout".to_owned(), LAYOUT.to_string()),
+        (key::PART.to_owned(), spec.part.to_string()),
+        (key::SOURCE.to_owned(), spec.source.to_string()),
+        (key::DELIVERY.to_owned(), spec.delivery.to_string()),
+        (key::FINGERPRINT.to_owned(), spec.fingerprint.clone()),
+        (key::LAYOUT.to_owned(), LAYOUT.to_string()),
     ];
     if let Some(staged) = staged {
-        footer.push(("outlay.rows".to_owned(), staged.rows.to_string()));
+        footer.push((key::ROWS.to_owned(), staged.rows.to_string()));
         for metric in Metric::ALL {
             let sum: BigDecimal = staged.sums.iter().filter(|((_, m), _)| m == metric).map(|(_, sum)| sum).sum();
-            footer.push((format!("outlay.sum.{metric}"), outlay_model::money::plain(&sum)));
+            footer.push((key::sum(*metric), outlay_model::money::plain(&sum)));
         }
     }
     // `charges` is most of the disk, `daily` is what every page waits for: the one is packed tightly (level 1 is nearly
