@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
 use outlay_model::money::plain;
-use outlay_model::part::{Balance, BalanceKey, DaySum, Part, RunState};
+use outlay_model::part::{Balance, BalanceKey, DaySum, Part, PartFile, RunState};
 use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, PartId, SourceName};
 use sqlx::AnyConnection;
@@ -48,7 +48,7 @@ impl Catalog {
     /// may have happened; repeat the call as it is.
     pub async fn commit(&self, commit: Commit) -> Result<u64, CatalogError> {
         let days = check(&commit)?;
-        let Commit { part, run, balances, rejects, days: _, replaces, now } = &commit;
+        let Commit { part, run, replaces, .. } = &commit;
         let mut tx = self.begin().await?;
         let generation = raise_generation(&mut tx).await?;
         let live = parts::live_id(&mut tx, &part.source, &part.delivery).await?;
@@ -57,31 +57,44 @@ impl Catalog {
             Some((id, since)) if id == part.id => return Ok(since),
             live => fence(&part.source, &part.delivery, replaces.as_ref(), live.map(|(id, _)| id))?,
         }
-        intents::fulfil(&mut tx, &part.id, &part.files, *now).await?;
         runs::write(&mut tx, run).await?;
-        let before = match replaces {
-            Some(old) => {
-                retire_part(&mut tx, old, generation, *now).await?;
-                days::read(&mut tx, old).await?
-            }
-            None => Days::new(),
-        };
-        insert_part(&mut tx, part, run, generation, *now).await?;
-        days::write(&mut tx, &part.id, &days).await?;
-        if let Some(overlap) = days::overlap(&mut tx, &part.source, &part.id).await? {
-            return Err(CatalogError::Overlap(Box::new(overlap)));
-        }
-        parts::write_balances(&mut tx, &part.id, balances).await?;
-        rejects::write(&mut tx, &run.id, rejects).await?;
-        let cause = Cause { generation, source: &part.source, delivery: &part.delivery, run: &run.id, at: *now };
-        days::write_changes(&mut tx, &cause, &days::differences(&before, &days)).await?;
+        make_live(&mut tx, &commit, &days, &part.files, generation).await?;
         tx.commit().await.during("commit the part")?;
         Ok(generation)
     }
 }
 
+/// Ends the intent of `files`, retires the part that is replaced, and writes all that makes the new one live. The run is
+/// recorded already.
+pub(crate) async fn make_live(
+    conn: &mut AnyConnection,
+    commit: &Commit,
+    days: &Days,
+    files: &[PartFile],
+    generation: u64,
+) -> Result<(), CatalogError> {
+    let Commit { part, run, balances, rejects, days: _, replaces, now } = commit;
+    intents::fulfil(conn, &part.id, files, *now).await?;
+    let before = match replaces {
+        Some(old) => {
+            retire_part(conn, old, generation, *now).await?;
+            days::read(conn, old).await?
+        }
+        None => Days::new(),
+    };
+    insert_part(conn, part, run, generation, *now).await?;
+    days::write(conn, &part.id, days).await?;
+    if let Some(overlap) = days::overlap(conn, &part.source, &part.id).await? {
+        return Err(CatalogError::Overlap(Box::new(overlap)));
+    }
+    parts::write_balances(conn, &part.id, balances).await?;
+    rejects::write(conn, &run.id, rejects).await?;
+    let cause = Cause { generation, source: &part.source, delivery: &part.delivery, run: &run.id, at: *now };
+    days::write_changes(conn, &cause, &days::differences(&before, days)).await
+}
+
 /// Everything that can be checked without looking at the database.
-fn check(commit: &Commit) -> Result<Days, CatalogError> {
+pub(crate) fn check(commit: &Commit) -> Result<Days, CatalogError> {
     let Commit { part, run, balances, rejects, days, .. } = commit;
     check_run(run, &part.source, &part.delivery)?;
     let wrong = |what: String| Err(CatalogError::Inconsistent(format!("part {}: {what}", part.id)));
@@ -152,7 +165,7 @@ fn check_conserved(part: &PartId, balances: &[Balance], days: &Days) -> Result<(
 }
 
 /// The first statement of a commit: it takes the lock that serialises commits.
-async fn raise_generation(conn: &mut AnyConnection) -> Result<u64, CatalogError> {
+pub(crate) async fn raise_generation(conn: &mut AnyConnection) -> Result<u64, CatalogError> {
     let query = sqlx::query("UPDATE head SET generation = generation + 1 WHERE id = 1 RETURNING generation");
     query.fetch_one(conn).await.during("raise the generation")?.count("generation")
 }

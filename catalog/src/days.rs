@@ -111,6 +111,21 @@ pub(crate) fn checked(part: &PartId, rows: u64, sums: &[DaySum]) -> Result<Days,
     }
 }
 
+/// The days as they were handed in, in order.
+pub(crate) fn sums(days: &Days) -> Vec<DaySum> {
+    let stated = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let sum = |(key, figures): (&DayKey, &DayFigures)| DaySum {
+        day: key.day,
+        provider: stated(&key.provider),
+        billing_account: stated(&key.billing_account),
+        currency: key.currency,
+        rows: figures.rows,
+        billed: figures.billed,
+        effective: figures.effective,
+    };
+    days.iter().map(sum).collect()
+}
+
 /// The money of each day.
 pub(crate) fn money(days: &Days) -> impl Iterator<Item = (Currency, Metric, Money)> {
     days.iter().flat_map(|(key, figures)| {

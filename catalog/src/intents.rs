@@ -34,24 +34,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Inconsistent`] when the part or one of its files exists, or its run does not.
     pub async fn intend(&self, intent: &Intent) -> Result<(), CatalogError> {
-        let Intent { part, run, source, files, expires_at } = intent;
         let mut tx = self.begin().await?;
-        let query = sqlx::query(
-            "INSERT INTO intents (part, run, source, state, expires_at) VALUES ($1, $2, $3, 'open', $4) \
-             ON CONFLICT (part) DO NOTHING",
-        );
-        let query = query.bind(part.as_str()).bind(run.as_str()).bind(source.as_str()).bind(sql::time(*expires_at));
-        let written = match query.execute(&mut *tx).await {
-            Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
-                return Err(CatalogError::Inconsistent(format!("part {part}: its run {run} has not been started")));
-            }
-            result => result.during("record the intent")?.rows_affected(),
-        };
-        let query = sqlx::query("SELECT 1 FROM parts WHERE id = $1").bind(part.as_str());
-        if written == 0 || query.fetch_optional(&mut *tx).await.during("record the intent")?.is_some() {
-            return Err(CatalogError::Inconsistent(format!("part {part} has been intended or committed before")));
-        }
-        name_files(&mut tx, part, files).await?;
+        write(&mut tx, intent).await?;
         tx.commit().await.during("record the intent")
     }
 
@@ -67,8 +51,33 @@ impl Catalog {
     }
 }
 
+/// Records an intent within a transaction.
+pub(crate) async fn write(conn: &mut AnyConnection, intent: &Intent) -> Result<(), CatalogError> {
+    let Intent { part, run, source, files, expires_at } = intent;
+    let query = sqlx::query(
+        "INSERT INTO intents (part, run, source, state, expires_at) VALUES ($1, $2, $3, 'open', $4) \
+         ON CONFLICT (part) DO NOTHING",
+    );
+    let query = query.bind(part.as_str()).bind(run.as_str()).bind(source.as_str()).bind(sql::time(*expires_at));
+    let written = match query.execute(&mut *conn).await {
+        Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
+            return Err(CatalogError::Inconsistent(format!("part {part}: its run {run} has not been started")));
+        }
+        result => result.during("record the intent")?.rows_affected(),
+    };
+    let query = sqlx::query("SELECT 1 FROM parts WHERE id = $1").bind(part.as_str());
+    if written == 0 || query.fetch_optional(&mut *conn).await.during("record the intent")?.is_some() {
+        return Err(CatalogError::Inconsistent(format!("part {part} has been intended or committed before")));
+    }
+    name_files(conn, part, files).await
+}
+
 /// Records who a file belongs to; a file belongs to one part only.
-async fn name_files(conn: &mut AnyConnection, part: &PartId, files: &[PartFile]) -> Result<(), CatalogError> {
+pub(crate) async fn name_files(
+    conn: &mut AnyConnection,
+    part: &PartId,
+    files: &[PartFile],
+) -> Result<(), CatalogError> {
     let query = "INSERT INTO part_files (path, part, layer) VALUES ($1, $2, $3) ON CONFLICT (path) DO NOTHING";
     for PartFile { layer, path } in files {
         let query = sqlx::query(query).bind(path.as_str()).bind(part.as_str()).bind(layer.as_str());

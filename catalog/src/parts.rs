@@ -185,6 +185,13 @@ pub(crate) async fn write_balances(
     sql::insert_rows(conn, "balances", columns, rows.collect()).await
 }
 
+/// The reconciliation of one part, in its order, within a transaction.
+pub(crate) async fn balances_of(conn: &mut AnyConnection, part: &PartId) -> Result<Vec<Balance>, CatalogError> {
+    let query = sqlx::query("SELECT * FROM balances WHERE part = $1 ORDER BY position").bind(part.as_str());
+    let rows = query.fetch_all(conn).await.during("read the balances")?;
+    rows.iter().map(read_balance).collect()
+}
+
 fn read_balance(row: &AnyRow) -> Result<Balance, CatalogError> {
     let exact = |column| -> Result<BigDecimal, CatalogError> { row.exact(column) };
     Ok(Balance {

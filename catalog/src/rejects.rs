@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use bigdecimal::BigDecimal;
 use outlay_model::RunId;
-use outlay_model::money::plain;
+use outlay_model::money::{exact, plain};
 use outlay_model::part::{BalanceKey, Reject, RejectReason};
 use outlay_model::query::Metric;
-use sqlx::AnyConnection;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
+use sqlx::{Any, AnyConnection, Executor};
 
 use crate::error::During as _;
 use crate::sql::{self, Cell, Columns as _};
 use crate::{Catalog, CatalogError};
 
 /// What a run did not take. Push every reject: as many as fit are kept, all are counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Rejects {
     kept: Vec<Reject>,
     counts: BTreeMap<(RejectReason, String), Tally>,
@@ -28,8 +30,30 @@ struct Tally {
     billed: BigDecimal,
 }
 
+/// Rejects as they are written down.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    kept: Vec<Reject>,
+    counts: Vec<RejectCount>,
+}
+
+impl From<Rejects> for Written {
+    fn from(rejects: Rejects) -> Self {
+        Self { counts: rejects.counts().collect(), kept: rejects.kept }
+    }
+}
+
+impl From<Written> for Rejects {
+    fn from(Written { kept, counts }: Written) -> Self {
+        let counts = counts.into_iter().map(|RejectCount { reason, currency, rows, unpriced, billed }| {
+            ((reason, currency), Tally { rows, unpriced, billed })
+        });
+        Self { kept, counts: counts.collect() }
+    }
+}
+
 /// How many lines of a run were not taken for one reason in one currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectCount {
     /// Why.
     pub reason: RejectReason,
@@ -40,6 +64,7 @@ pub struct RejectCount {
     /// Lines whose BilledCost cannot be read, so that it is not in `billed`.
     pub unpriced: u64,
     /// Σ BilledCost of the others.
+    #[serde(with = "exact")]
     pub billed: BigDecimal,
 }
 
@@ -110,11 +135,7 @@ impl Catalog {
     /// # Errors
     /// When the database fails.
     pub async fn rejects(&self, run: &RunId, limit: u32) -> Result<Vec<Reject>, CatalogError> {
-        let query = sqlx::query("SELECT * FROM rejects WHERE run = $1 ORDER BY position LIMIT $2")
-            .bind(run.as_str())
-            .bind(i64::from(limit));
-        let rows = query.fetch_all(self.pool()).await.during("list the rejects")?;
-        rows.iter().map(read).collect()
+        read_kept(self.pool(), run, limit).await
     }
 
     /// How many lines a run did not take, of each kind: all of them, also those that were not kept.
@@ -122,21 +143,46 @@ impl Catalog {
     /// # Errors
     /// When the database fails.
     pub async fn reject_counts(&self, run: &RunId) -> Result<Vec<RejectCount>, CatalogError> {
-        let query = sqlx::query("SELECT * FROM reject_counts WHERE run = $1");
-        let rows = query.bind(run.as_str()).fetch_all(self.pool()).await.during("count the rejects")?;
-        let read = |row: &AnyRow| {
-            Ok(RejectCount {
-                reason: row.word("reason")?,
-                currency: row.text("currency")?,
-                rows: row.count("row_count")?,
-                unpriced: row.count("unpriced")?,
-                billed: row.exact("billed")?,
-            })
-        };
-        let mut counts = rows.iter().map(read).collect::<Result<Vec<_>, CatalogError>>()?;
-        counts.sort_by(|a, b| (a.reason, &a.currency).cmp(&(b.reason, &b.currency)));
-        Ok(counts)
+        read_counts(self.pool(), run).await
     }
+}
+
+/// All that is known of a run's rejects, within a transaction.
+pub(crate) async fn of(conn: &mut AnyConnection, run: &RunId) -> Result<Rejects, CatalogError> {
+    let kept = read_kept(&mut *conn, run, Rejects::KEPT as u32).await?;
+    Ok(Written { kept, counts: read_counts(conn, run).await? }.into())
+}
+
+async fn read_kept<'c>(
+    from: impl Executor<'c, Database = Any>,
+    run: &RunId,
+    limit: u32,
+) -> Result<Vec<Reject>, CatalogError> {
+    let query = sqlx::query("SELECT * FROM rejects WHERE run = $1 ORDER BY position LIMIT $2")
+        .bind(run.as_str())
+        .bind(i64::from(limit));
+    let rows = query.fetch_all(from).await.during("list the rejects")?;
+    rows.iter().map(read).collect()
+}
+
+async fn read_counts<'c>(
+    from: impl Executor<'c, Database = Any>,
+    run: &RunId,
+) -> Result<Vec<RejectCount>, CatalogError> {
+    let query = sqlx::query("SELECT * FROM reject_counts WHERE run = $1");
+    let rows = query.bind(run.as_str()).fetch_all(from).await.during("count the rejects")?;
+    let read = |row: &AnyRow| {
+        Ok(RejectCount {
+            reason: row.word("reason")?,
+            currency: row.text("currency")?,
+            rows: row.count("row_count")?,
+            unpriced: row.count("unpriced")?,
+            billed: row.exact("billed")?,
+        })
+    };
+    let mut counts = rows.iter().map(read).collect::<Result<Vec<_>, CatalogError>>()?;
+    counts.sort_by(|a, b| (a.reason, &a.currency).cmp(&(b.reason, &b.currency)));
+    Ok(counts)
 }
 
 /// Writes the rejects of a run in place of those it had.

@@ -15,7 +15,7 @@ use crate::sql::{self, Columns as _};
 use crate::{Catalog, CatalogError, Rejects, rejects};
 
 /// One run of a collector or importer over one delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -181,6 +181,12 @@ pub(crate) async fn write(conn: &mut AnyConnection, run: &Run) -> Result<(), Cat
     } else {
         Err(CatalogError::Inconsistent(format!("run {} is committed already, or another source's", run.id)))
     }
+}
+
+/// A run that is known to be there, within a transaction.
+pub(crate) async fn of(conn: &mut AnyConnection, id: &RunId) -> Result<Run, CatalogError> {
+    let row = sqlx::query("SELECT * FROM runs WHERE id = $1").bind(id.as_str()).fetch_one(conn).await;
+    read(&row.during("read the run")?)
 }
 
 fn read(row: &AnyRow) -> Result<Run, CatalogError> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use outlay_model::PartId;
 use outlay_model::part::PartFile;
+use sqlx::AnyConnection;
 
 use crate::error::During as _;
 use crate::sql::{self, Columns as _};
@@ -43,10 +44,12 @@ impl Catalog {
             let query = sqlx::query("UPDATE parts SET state = 'doomed' WHERE state = 'retired' AND retired_at <= $1");
             query.bind(sql::time(cutoff)).execute(&mut *tx).await.during("doom retired parts")?;
         }
+        doom_bundles(&mut tx, cutoff).await?;
         let query = sqlx::query(
             "SELECT d.part, f.layer, f.path \
              FROM (SELECT part FROM intents WHERE state = 'doomed' \
-                   UNION ALL SELECT id AS part FROM parts WHERE state = 'doomed') d \
+                   UNION ALL SELECT id AS part FROM parts WHERE state = 'doomed' \
+                   UNION ALL SELECT id AS part FROM bundles WHERE state = 'doomed') d \
              LEFT JOIN part_files f ON f.part = d.part \
              ORDER BY d.part, f.path",
         );
@@ -76,6 +79,8 @@ impl Catalog {
         for sql in [
             "DELETE FROM intents WHERE part = $1 AND state = 'doomed'",
             "UPDATE parts SET state = 'swept', body = NULL WHERE id = $1 AND state = 'doomed'",
+            "DELETE FROM bundle_parts WHERE bundle IN (SELECT id FROM bundles WHERE id = $1 AND state = 'doomed')",
+            "DELETE FROM bundles WHERE id = $1 AND state = 'doomed'",
         ] {
             let result = sqlx::query(sql).bind(part.as_str()).execute(&mut *tx).await;
             gone += result.during("forget swept files")?.rows_affected();
@@ -83,7 +88,7 @@ impl Catalog {
         if gone == 0 {
             let query = sqlx::query(
                 "SELECT 1 FROM parts WHERE id = $1 AND state IN ('live', 'retired') \
-                 UNION ALL SELECT 1 FROM intents WHERE part = $1",
+                 UNION ALL SELECT 1 FROM intents WHERE part = $1 UNION ALL SELECT 1 FROM bundles WHERE id = $1",
             );
             let kept = query.bind(part.as_str()).fetch_optional(&mut *tx).await.during("forget swept files")?;
             return match kept {
@@ -100,4 +105,16 @@ impl Catalog {
         }
         tx.commit().await.during("forget swept files")
     }
+}
+
+/// A bundle goes when no part has rows in it any more: each has been swept or doomed, or left at least a grace ago.
+async fn doom_bundles(conn: &mut AnyConnection, cutoff: Option<DateTime<Utc>>) -> Result<(), CatalogError> {
+    let Some(cutoff) = cutoff else { return Ok(()) };
+    let query = sqlx::query(
+        "UPDATE bundles SET state = 'doomed' WHERE state = 'live' AND NOT EXISTS ( \
+           SELECT 1 FROM bundle_parts m JOIN parts p ON p.id = m.part \
+           WHERE m.bundle = bundles.id AND p.state IN ('live', 'retired') AND (m.left_at IS NULL OR m.left_at > $1))",
+    );
+    query.bind(sql::time(cutoff)).execute(conn).await.during("doom empty bundles")?;
+    Ok(())
 }

@@ -13,6 +13,9 @@ use polars::prelude::{DataType, Expr, LazyFrame, NULL, coalesce, col, lit, when}
 
 use crate::schema::{COMPONENT, ENVIRONMENT, OWNERSHIP_RULE, SOURCE, TEAM};
 
+/// The version of the rules that decide, written into every part; raised when the same charges would get other owners.
+pub const RULE_BOOK: u32 = 1;
+
 /// Adds source, team, component, environment and the rule that decided to charges whose tag columns are `keys`.
 pub fn own(charges: LazyFrame, source: &SourceName, keys: &BTreeSet<TagKey>) -> LazyFrame {
     charges.with_columns([

@@ -216,6 +216,32 @@ pub fn plain(number: &BigDecimal) -> String {
     }
 }
 
+/// Exact numbers in JSON: as the text [`plain`] gives them, for `#[serde(with = "exact")]`.
+pub mod exact {
+    use std::str::FromStr;
+
+    use bigdecimal::BigDecimal;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the plain text.
+    ///
+    /// # Errors
+    /// When the serializer fails.
+    pub fn serialize<S: Serializer>(number: &BigDecimal, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::plain(number))
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it is not a decimal number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BigDecimal, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BigDecimal::from_str(&text).map_err(D::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use bigdecimal::BigDecimal;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::money::exact;
 use crate::query::Metric;
 use crate::{Currency, DateRange, DeliveryKey, Money, PartId, SourceName, TagKey};
 
@@ -35,12 +36,20 @@ impl Layer {
 }
 
 /// One immutable file of a part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PartFile {
     /// Which table.
     pub layer: Layer,
     /// Its path below the store.
     pub path: String,
+}
+
+impl PartFile {
+    /// The file of one layer that is named after a part, or after a bundle of several.
+    #[must_use]
+    pub fn new(layer: Layer, source: &SourceName, id: &PartId) -> Self {
+        Self { layer, path: format!("{}/{source}/{id}.parquet", layer.as_str()) }
+    }
 }
 
 /// What the sums of a part add up over: one invoice of one billing period in one currency.
@@ -55,19 +64,23 @@ pub struct BalanceKey {
 }
 
 /// One line of the reconciliation: where every unit of the source's total went (P1).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// Which invoice.
     pub key: BalanceKey,
     /// Which cost.
     pub metric: Metric,
     /// Σ of the raw cells.
+    #[serde(with = "exact")]
     pub source: BigDecimal,
     /// Σ of what was written to the store, read back from it.
+    #[serde(with = "exact")]
     pub stored: BigDecimal,
     /// Σ of the rejected lines.
+    #[serde(with = "exact")]
     pub rejected: BigDecimal,
     /// Σ of what rounding to 18 decimals took away.
+    #[serde(with = "exact")]
     pub rounding: BigDecimal,
 }
 
@@ -125,7 +138,7 @@ impl fmt::Display for RejectReason {
 }
 
 /// A line that was not taken, with its money.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
     /// Why.
     pub reason: RejectReason,
@@ -140,9 +153,33 @@ pub struct Reject {
     /// Where its money belongs in the reconciliation.
     pub key: BalanceKey,
     /// Its four costs, each when it can be read.
+    #[serde(with = "costs")]
     pub costs: BTreeMap<Metric, BigDecimal>,
     /// Whether a cost it states cannot be read, or it states no BilledCost: nobody knows what was lost.
     pub unpriced: bool,
+}
+
+/// Costs in JSON, as plain text.
+mod costs {
+    use std::collections::BTreeMap;
+
+    use bigdecimal::BigDecimal;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::money::exact;
+    use crate::query::Metric;
+
+    #[derive(Serialize, Deserialize)]
+    struct Cost(#[serde(with = "exact")] BigDecimal);
+
+    pub(super) fn serialize<S: Serializer>(costs: &BTreeMap<Metric, BigDecimal>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(costs.iter().map(|(metric, cost)| (metric, Cost(cost.clone()))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Metric, BigDecimal>, D::Error> {
+        let costs = BTreeMap::<Metric, Cost>::deserialize(from)?;
+        Ok(costs.into_iter().map(|(metric, Cost(cost))| (metric, cost)).collect())
+    }
 }
 
 /// Something in a bill that was put right, or is worth knowing. Counted, never silent.
@@ -268,6 +305,9 @@ pub struct Part {
     pub unpriced: u64,
     /// Versions of what made it.
     pub versions: Versions,
+    /// The file its `daily` rows share with other parts, once they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Bundle>,
 }
 
 impl Part {
@@ -283,13 +323,38 @@ impl Part {
     }
 }
 
+/// A file that holds the `daily` rows of several parts of a source; each row names its part.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Bundle {
+    /// Its id, which its file is named after.
+    pub id: PartId,
+    /// How many parts' rows it holds.
+    pub parts: u64,
+}
+
+impl Bundle {
+    /// Its file.
+    #[must_use]
+    pub fn file(&self, source: &SourceName) -> PartFile {
+        PartFile::new(Layer::Daily, source, &self.id)
+    }
+}
+
 /// Versions of what made a part; `outlay rebuild` recomputes parts made by older ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {
     /// Of the normaliser.
     pub normaliser: u32,
+    /// Of the rules that gave its charges their owners.
+    #[serde(default = "first_rule_book")]
+    pub rule_book: u32,
     /// Of the file layout.
     pub layout: u32,
+}
+
+/// Parts from before it was recorded were owned by tags alone, which is the first rule book.
+const fn first_rule_book() -> u32 {
+    1
 }
 
 /// When a new copy of a delivery may replace the old one (P3), and how many lines may be rejected (P1).

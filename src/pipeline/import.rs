@@ -9,6 +9,7 @@ use outlay_catalog::{CatalogError, Commit, Intent, Rejects, Run};
 use outlay_collectors::CollectError;
 use outlay_collectors::focus::{self, Coverage, Delivery, FileSurvey, Normaliser};
 use outlay_collectors::input;
+use outlay_ledger::own::RULE_BOOK;
 use outlay_ledger::schema::LAYOUT;
 use outlay_model::part::{Balance, Part, RunState, Versions};
 use outlay_model::query::Metric;
@@ -303,7 +304,8 @@ impl Work {
             magnitude,
             null_rows: staged.null_rows.clone(),
             unpriced,
-            versions: Versions { normaliser: focus::VERSION, layout: LAYOUT },
+            versions: Versions { normaliser: focus::VERSION, rule_book: RULE_BOOK, layout: LAYOUT },
+            bundle: None,
         }
     }
 }

@@ -51,8 +51,7 @@ impl Store {
     /// The files a part will have. They are named in the catalog before the first byte is written.
     #[must_use]
     pub fn files_of(source: &SourceName, part: &PartId) -> Vec<PartFile> {
-        let file = |layer: Layer| PartFile { layer, path: format!("{}/{source}/{part}.parquet", layer.as_str()) };
-        vec![file(Layer::Charges), file(Layer::Daily)]
+        vec![PartFile::new(Layer::Charges, source, part), PartFile::new(Layer::Daily, source, part)]
     }
 
     /// Removes a file of a part that no reader can need any more. One that is not there is fine.

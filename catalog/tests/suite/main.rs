@@ -7,6 +7,8 @@ mod bill;
 mod commits;
 mod place;
 mod records;
+mod refiles;
+mod restores;
 mod snapshots;
 mod sqlite;
 mod sweeps;

@@ -20,6 +20,11 @@ impl Place {
         Self { catalog, url, _folder: folder }
     }
 
+    /// A fresh catalog in the same kind of database.
+    pub async fn another(_like: &Self) -> Self {
+        Self::sqlite().await
+    }
+
     /// Another handle that shares nothing with the first but the database, as another replica would have.
     pub async fn replica(&self) -> Catalog {
         Catalog::open(&self.url).await.expect("opens again")

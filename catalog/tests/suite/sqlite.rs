@@ -51,11 +51,11 @@ async fn a_catalog_of_a_newer_outlay_is_refused_and_left_alone() {
     .await
     .expect("pretends");
     let error = Catalog::open(&url).await.expect_err("is refused");
-    assert!(matches!(error, CatalogError::Newer { found: 9000, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, CatalogError::Newer { found: 9000, known: 2, .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
         format!(
-            "catalog {url} was migrated to version 9000 by a newer outlay, this one knows 1: use that version, or restore \
+            "catalog {url} was migrated to version 9000 by a newer outlay, this one knows 2: use that version, or restore \
              the catalog from a backup"
         )
     );

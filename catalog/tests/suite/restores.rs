@@ -1,0 +1,122 @@
+//! A catalog that is lost is made again from the records of its commits, with the same answers.
+
+use std::time::Duration;
+
+use outlay_catalog::{Catalog, CatalogError, Record};
+use outlay_model::PartId;
+
+use crate::bill::{Bill, at, source};
+use crate::place::Place;
+
+crate::stories![
+    a_commit_is_named_until_its_record_is_written,
+    a_record_reads_back_as_it_was_written,
+    restored_commits_give_the_same_answers,
+    restoring_needs_an_empty_catalog,
+    what_would_be_counted_twice_is_not_restored,
+];
+
+async fn records(catalog: &Catalog) -> Vec<Record> {
+    let mut records = Vec::new();
+    for part in catalog.unrecorded().await.expect("lists") {
+        records.push(catalog.record(&part).await.expect("reads").expect("is live"));
+    }
+    records
+}
+
+async fn a_commit_is_named_until_its_record_is_written(place: &Place) {
+    let catalog = &place.catalog;
+    Bill::new("p1").bring(catalog, 1).await.expect("commits");
+    Bill::new("q1").of("gcp", "2026-10").account(Some("GCP"), None).bring(catalog, 2).await.expect("commits");
+    let all = records(catalog).await;
+    assert_eq!(all.iter().map(|record| record.part.id.as_str()).collect::<Vec<_>>(), ["p1", "q1"]);
+    assert_eq!(all.iter().map(|record| record.generation).collect::<Vec<_>>(), [1, 2]);
+    catalog.recorded(&all[0]).await.expect("notes");
+    catalog.recorded(&all[0]).await.expect("says it twice");
+    assert_eq!(catalog.unrecorded().await.expect("lists"), [PartId::new("q1")]);
+    // One that was replaced before anybody could write it down need not be.
+    Bill::new("q2").of("gcp", "2026-10").account(Some("GCP"), None).replaces("q1").bring(catalog, 3).await.expect("ok");
+    assert_eq!(catalog.unrecorded().await.expect("lists"), [PartId::new("q2")]);
+    assert_eq!(catalog.record(&PartId::new("q1")).await.expect("reads"), None);
+}
+
+async fn a_record_reads_back_as_it_was_written(place: &Place) {
+    let catalog = &place.catalog;
+    Bill::new("p1").rejects(1200).bring(catalog, 1).await.expect("commits");
+    let record = records(catalog).await.remove(0);
+    let commit = Bill::new("p1").rejects(1200).commit(at(1));
+    assert_eq!((&record.part, &record.balances, &record.days), (&commit.part, &commit.balances, &commit.days));
+    assert_eq!(record.run, outlay_catalog::Run { started_at: at(0), ..commit.run });
+    assert!(record.rejects == commit.rejects, "the first thousand, and the count of all");
+    let text = serde_json::to_string(&record).expect("writes");
+    assert_eq!(serde_json::from_str::<Record>(&text).expect("reads"), record);
+}
+
+async fn restored_commits_give_the_same_answers(place: &Place) {
+    let catalog = &place.catalog;
+    Bill::new("p1").days(&[(1, 3, "4.5"), (2, 1, "-1")]).bring(catalog, 1).await.expect("commits");
+    Bill::new("q1")
+        .of("gcp", "2026-10")
+        .account(Some("GCP"), None)
+        .rejects(5)
+        .bring(catalog, 2)
+        .await
+        .expect("commits");
+    let mut all = records(catalog).await;
+    Bill::new("p2").days(&[(1, 3, "4.6")]).replaces("p1").bring(catalog, 3).await.expect("commits");
+    all.extend(records(catalog).await.into_iter().filter(|record| record.part.id == PartId::new("p2")));
+    // However they were found.
+    all.reverse();
+
+    let empty = Place::another(place).await;
+    assert_eq!(empty.catalog.restore(all, at(9)).await.expect("restores"), 4);
+    let (then, now) = (catalog.snapshot().await.expect("reads"), empty.catalog.snapshot().await.expect("reads"));
+    assert_eq!(now.parts, then.parts);
+    assert_eq!(now.generation, then.generation + 1);
+    assert_eq!(empty.catalog.balances(None).await.expect("reads"), catalog.balances(None).await.expect("reads"));
+    assert_eq!(empty.catalog.changes(None, 99).await.expect("reads"), catalog.changes(None, 99).await.expect("reads"));
+    assert_eq!(empty.catalog.runs(None, 99).await.expect("reads"), catalog.runs(None, 99).await.expect("reads"));
+    let run = Bill::new("q1").run_id();
+    assert_eq!(empty.catalog.rejects(&run, 9).await.expect("reads"), catalog.rejects(&run, 9).await.expect("reads"));
+    assert_eq!(empty.catalog.unrecorded().await.expect("lists"), []);
+    // Life goes on: the old part waits its grace from now, and the bill can be restated.
+    let doomed = empty.catalog.sweepable(at(10), Duration::from_secs(120)).await.expect("sweeps");
+    assert_eq!(doomed, []);
+    let doomed = empty.catalog.sweepable(at(12), Duration::from_secs(120)).await.expect("sweeps");
+    assert_eq!(doomed.iter().map(|doomed| doomed.part.as_str()).collect::<Vec<_>>(), ["p1"]);
+    assert_eq!(Bill::new("p3").replaces("p2").bring(&empty.catalog, 13).await.expect("commits"), 5);
+}
+
+async fn restoring_needs_an_empty_catalog(place: &Place) {
+    let catalog = &place.catalog;
+    Bill::new("p1").bring(catalog, 1).await.expect("commits");
+    let all = records(catalog).await;
+    let error = catalog.restore(all, at(2)).await.expect_err("is not empty");
+    assert!(matches!(error, CatalogError::Inconsistent(_)), "{error:?}");
+    assert_eq!(catalog.generation().await.expect("reads"), 1);
+    let empty = Place::another(place).await;
+    assert_eq!(empty.catalog.restore(Vec::new(), at(2)).await.expect("has nothing to do"), 1);
+    assert_eq!(empty.catalog.snapshot().await.expect("reads").parts, []);
+}
+
+async fn what_would_be_counted_twice_is_not_restored(place: &Place) {
+    let catalog = &place.catalog;
+    Bill::new("p1").bring(catalog, 1).await.expect("commits");
+    let mut all = records(catalog).await;
+    let mut forged = all[0].clone();
+    forged.generation = 2;
+    forged.part.id = PartId::new("p9");
+    forged.part.source = source("copy");
+    forged.part.files = Bill::new("p9").files();
+    forged.run = outlay_catalog::Run {
+        id: Bill::new("p9").run_id(),
+        source: source("copy"),
+        part: Some(PartId::new("p9")),
+        ..forged.run
+    };
+    all.push(forged);
+    let empty = Place::another(place).await;
+    let error = empty.catalog.restore(all, at(2)).await.expect_err("two sources state the same days");
+    assert!(matches!(error, CatalogError::Overlap(_)), "{error:?}");
+    assert_eq!(empty.catalog.snapshot().await.expect("reads").parts, []);
+}
