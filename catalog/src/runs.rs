@@ -56,15 +56,22 @@ pub struct Refusal {
     pub figures: Vec<RefusedFigure>,
 }
 
-/// A figure of the live part, and of the refused one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A figure of the refused part, and what it was held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedFigure {
     /// What is counted.
     pub name: String,
-    /// What the live part says.
-    pub before: String,
+    /// The currency of an amount, as the bill writes it; empty when it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// What the live part says, where the two are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// What the refused part says.
     pub after: String,
+    /// What it may be, where there is a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
 }
 
 impl Run {

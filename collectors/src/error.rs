@@ -43,6 +43,28 @@ pub enum CollectError {
         #[source]
         source: io::Error,
     },
+    /// Nothing is in the file.
+    #[error("{}: is empty, not even a header is there; deliver it again", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{}: is {what}, not UTF-8 CSV, gzip or Parquet; convert or unpack it first", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        what: &'static str,
+    },
+    /// Rows of different columns in one file.
+    #[error("{}: line {line} is another header, with other columns; cut the file in two before it", path.display())]
+    OtherHeader {
+        /// The file.
+        path: PathBuf,
+        /// Where it stands.
+        line: u64,
+    },
     /// The Parquet file cannot be read.
     #[error("{}: cannot be read as Parquet", path.display())]
     Parquet {
@@ -53,12 +75,14 @@ pub enum CollectError {
         source: PolarsError,
     },
     /// The file lacks columns without which no charge can be kept.
-    #[error("{}: not a FOCUS export, the columns {missing} are missing", path.display())]
+    #[error("{}: not a FOCUS export, the columns {missing} are missing{hint}", path.display())]
     NotFocus {
         /// The file.
         path: PathBuf,
         /// Which.
         missing: String,
+        /// What else is odd about its header.
+        hint: &'static str,
     },
     /// The files state several billing periods, so what a later import of them would replace is not clear.
     #[error(

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use glob::MatchOptions;
 use sha2::{Digest, Sha256};
 
@@ -127,7 +127,7 @@ impl InputFile {
     pub fn text(&self) -> io::Result<Box<dyn Read + Send>> {
         let file = BufReader::with_capacity(1 << 18, File::open(&self.path)?);
         Ok(match self.format {
-            Format::CsvGz => Box::new(MultiGzDecoder::new(file)),
+            Format::CsvGz => Box::new(Gunzip { member: Some(GzDecoder::new(file)) }),
             Format::Csv | Format::Parquet => Box::new(file),
         })
     }
@@ -150,6 +150,44 @@ impl InputFile {
         };
         hash_all().map_err(|source| CollectError::Read { path: self.path.clone(), line: 0, source })?;
         Ok(hex(&hash.finalize()))
+    }
+}
+
+/// Gzipped text of one or several members. Zeros behind the last are padding; anything else there is refused, for it may
+/// have been a member.
+struct Gunzip {
+    member: Option<GzDecoder<BufReader<File>>>,
+}
+
+impl Read for Gunzip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            match member.read(buffer)? {
+                0 if !buffer.is_empty() => self.member = self.member.take().map(next_member).transpose()?.flatten(),
+                count => return Ok(count),
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn next_member(member: GzDecoder<BufReader<File>>) -> io::Result<Option<GzDecoder<BufReader<File>>>> {
+    let mut file = member.into_inner();
+    if file.fill_buf()?.starts_with(&[0x1f]) {
+        return Ok(Some(GzDecoder::new(file)));
+    }
+    loop {
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if bytes.iter().any(|byte| *byte != 0) {
+            let what =
+                "what follows the packed text is not gzip; unpack the file, look at its end, and import the text";
+            return Err(io::Error::new(ErrorKind::InvalidData, what));
+        }
+        let count = bytes.len();
+        file.consume(count);
     }
 }
 

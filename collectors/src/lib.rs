@@ -9,5 +9,6 @@ pub mod exact;
 pub mod focus;
 pub mod input;
 pub mod raw;
+pub mod records;
 
 pub use error::CollectError;

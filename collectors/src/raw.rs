@@ -3,10 +3,12 @@
 //! Text is read by a record reader that knows lines, because one damaged line must not cost the file; Parquet comes
 //! through Polars' streaming engine. Either way a batch is bounded and nothing is interpreted here.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use outlay_model::part::{RejectReason, Repair, Repairs};
 use polars::prelude::{
     Column, DataFrame, DataType, Engine, IntoColumn, LazyFrame, NewChunkedArray, PlRefPath, PlanCallback, PolarsError,
     PolarsResult, ScanArgsParquet, StringChunked, StringChunkedBuilder, col, polars_err,
@@ -14,21 +16,39 @@ use polars::prelude::{
 
 use crate::CollectError;
 use crate::input::{Format, InputFile, hex};
+use crate::records::{Kind, MAX_RECORD, Record, Records};
 
-/// Lines in one batch.
+/// Lines in one batch, at most.
 pub const BATCH_ROWS: usize = 1 << 16;
+/// Cells in one batch of text, at most: a file may have thousands of columns.
+const BATCH_CELLS: usize = 1 << 23;
+/// Bytes of text after which a batch is full: a line may have millions.
+const BATCH_BYTES: u64 = 1 << 26;
 
 /// Some lines of a file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RawBatch {
     /// The cells, under the file's own column names.
     pub cells: DataFrame,
     /// The line (in Parquet: row) of each, from 1.
     pub lines: Vec<u64>,
-    /// Rows of `cells` that held text which is not UTF-8, put right as far as possible.
-    pub invalid_text: Vec<usize>,
+    /// Rows of `cells` that cannot be taken, though their fields can be told apart.
+    pub damaged: Vec<Damaged>,
     /// Lines whose fields cannot be told apart; they are in no row of `cells`.
     pub malformed: Vec<Malformed>,
+    /// What was put right to tell the rows.
+    pub repairs: Repairs,
+}
+
+/// A row that cannot be taken as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// Which row of the cells.
+    pub row: usize,
+    /// Why.
+    pub reason: RejectReason,
+    /// What is wrong with it, where the reason does not say all.
+    pub what: Option<String>,
 }
 
 /// A line whose fields cannot be told apart.
@@ -36,10 +56,8 @@ pub struct RawBatch {
 pub struct Malformed {
     /// Where it starts.
     pub line: u64,
-    /// How many fields it has; as many as the header where a quote that is not closed swallowed lines.
-    pub fields: usize,
-    /// How many the header has.
-    pub expected: usize,
+    /// What is wrong with it.
+    pub what: String,
 }
 
 /// The file's column names, in its order.
@@ -81,7 +99,7 @@ pub fn batches<E: From<CollectError>>(
                 let cells = unpacked(&cells).map_err(|source| parquet(file, source))?;
                 let lines: Vec<u64> = (next_row..).take(cells.height()).collect();
                 next_row += cells.height() as u64;
-                each(RawBatch { cells, lines, invalid_text: Vec::new(), malformed: Vec::new() })?;
+                each(RawBatch { cells, lines, ..RawBatch::default() })?;
             }
             // Polars panics on some damaged files: then the batches that came are not all there are.
             let scanned = scan.join().unwrap_or_else(|_| Err(polars_err!(ComputeError: "the file is damaged")));
@@ -132,113 +150,135 @@ fn unpacked(cells: &DataFrame) -> PolarsResult<DataFrame> {
     DataFrame::new(cells.height(), columns.collect::<PolarsResult<_>>()?)
 }
 
-/// A CSV file, record by record.
+/// A CSV file, batch by batch.
 struct CsvRecords<'a> {
     file: &'a InputFile,
-    reader: csv::Reader<Box<dyn std::io::Read + Send>>,
+    records: Records<Box<dyn Read + Send>>,
     header: Vec<String>,
-    record: csv::ByteRecord,
-    last_line: u64,
 }
 
 impl<'a> CsvRecords<'a> {
     fn open(file: &'a InputFile) -> Result<Self, CollectError> {
-        let text = file.text().map_err(|source| CollectError::Read { path: file.path.clone(), line: 0, source })?;
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            // Were a carriage return an end too, the line feed behind it would count as the next record's.
-            .terminator(csv::Terminator::Any(b'\n'))
-            .buffer_capacity(1 << 18)
-            .from_reader(text);
-        let mut records = Self { file, reader, header: Vec::new(), record: csv::ByteRecord::new(), last_line: 0 };
-        if records.next()? {
-            let names = records.record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned());
-            records.header = unique(names);
+        let fail = |source| CollectError::Read { path: file.path.clone(), line: 0, source };
+        let mut text = file.text().map_err(fail)?;
+        let mut first = Vec::new();
+        text.by_ref().take(4).read_to_end(&mut first).map_err(fail)?;
+        if first.is_empty() {
+            return Err(CollectError::Empty { path: file.path.clone() });
         }
-        Ok(records)
-    }
-
-    fn next(&mut self) -> Result<bool, CollectError> {
-        loop {
-            let read = self.reader.read_byte_record(&mut self.record);
-            let more = read.map_err(|error| CollectError::Read {
-                path: self.file.path.clone(),
-                line: self.last_line,
-                source: error.into(),
-            })?;
-            if !more {
-                return Ok(false);
-            }
-            if self.record.as_slice() != b"\r" {
-                self.last_line = self.line();
-                return Ok(true);
-            }
+        if let Some(what) = other_than_text(&first) {
+            return Err(CollectError::NotText { path: file.path.clone(), what });
         }
-    }
-
-    /// The line the record starts on. Its position is that of the empty lines skipped before it.
-    fn line(&self) -> u64 {
-        let from = self.record.position().map_or(self.last_line, csv::Position::line);
-        let lines = self.reader.position().line() - from;
-        if lines <= 1 {
-            return from;
-        }
-        let within = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        from + lines.saturating_sub(within + 1)
-    }
-
-    /// A field, without the carriage return of a Windows line end.
-    fn field(&self, place: usize) -> &[u8] {
-        let field = self.record.get(place).unwrap_or_default();
-        let last = place + 1 == self.record.len();
-        field.strip_suffix(b"\r").filter(|_| last).unwrap_or(field)
-    }
-
-    /// Whether a field holds what looks like whole records: a quote that was never closed ran on to the next one. What the
-    /// swallowed lines said is not known, so the record must not pass for the one it began as.
-    fn swallows_lines(&self) -> bool {
-        let commas = self.header.len().saturating_sub(1).max(1);
-        let record = |line: &[u8]| line.iter().filter(|byte| **byte == b',').count() >= commas;
-        self.record.iter().any(|field| field.contains(&b'\n') && field.split(|byte| *byte == b'\n').skip(1).any(record))
+        let records = Records::open(Box::new(io::Cursor::new(first).chain(text)) as Box<dyn Read + Send>);
+        let records = records.map_err(fail)?;
+        let header = unique(records.header().iter().map(|name| String::from_utf8_lossy(name).into_owned()));
+        Ok(Self { file, records, header })
     }
 
     /// The next lines, or `None` at the end.
     fn batch(&mut self, wanted: Option<&[String]>) -> Result<Option<RawBatch>, CollectError> {
         let picked =
             self.header.iter().enumerate().filter(|(_, name)| wanted.is_none_or(|wanted| wanted.contains(name)));
-        let mut builders: Vec<(usize, StringChunkedBuilder)> =
-            picked.map(|(place, name)| (place, StringChunkedBuilder::new(name.into(), BATCH_ROWS))).collect();
-        let expected = self.header.len();
-        let (mut lines, mut invalid_text, mut malformed) = (Vec::new(), Vec::new(), Vec::new());
-        while lines.len() + malformed.len() < BATCH_ROWS && self.next()? {
-            let fields = self.record.len();
-            if fields != expected || self.swallows_lines() {
-                malformed.push(Malformed { line: self.last_line, fields, expected });
-                continue;
+        let picked: Vec<(usize, &String)> = picked.collect();
+        let rows = BATCH_ROWS.min(BATCH_CELLS / picked.len().max(1)).max(1);
+        let columns =
+            picked.into_iter().map(|(place, name)| (place, StringChunkedBuilder::new(name.into(), rows))).collect();
+        let mut batch =
+            TextBatch { columns, width: self.header.len(), unescaped: Vec::new(), raw: RawBatch::default() };
+        let (mut lines, mut bytes) = (0, 0);
+        while lines < rows && bytes < BATCH_BYTES {
+            let record = match self.records.next() {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                Err(source) => {
+                    let line = self.records.last_line();
+                    return Err(CollectError::Read { path: self.file.path.clone(), line, source });
+                }
+            };
+            if record.kind == Kind::OtherHeader {
+                return Err(CollectError::OtherHeader { path: self.file.path.clone(), line: record.line });
             }
-            let mut valid = true;
-            for (place, builder) in &mut builders {
-                let field = self.field(*place);
-                match std::str::from_utf8(field) {
-                    Ok(text) => builder.append_value(text),
-                    Err(_) => {
-                        valid = false;
-                        builder.append_value(String::from_utf8_lossy(field));
-                    }
+            lines += 1;
+            bytes += record.extent.end - record.extent.start;
+            batch.add(&record);
+        }
+        if lines == 0 { Ok(None) } else { batch.finish().map(Some) }
+    }
+}
+
+/// A batch of text in the making.
+struct TextBatch {
+    columns: Vec<(usize, StringChunkedBuilder)>,
+    width: usize,
+    unescaped: Vec<u8>,
+    raw: RawBatch,
+}
+
+impl TextBatch {
+    fn add(&mut self, record: &Record<'_>) {
+        let fields = record.fields();
+        let note = |repair| *self.raw.repairs.entry(repair).or_default() += 1;
+        let notes = [
+            (record.marked, Repair::ByteOrderMark),
+            (record.kind == Kind::Row && fields > self.width, Repair::TrailingCommas),
+            (record.kind == Kind::Empty, Repair::EmptyLine),
+            (record.kind == Kind::Header, Repair::HeaderRepeated),
+            (record.kind == Kind::Swallowing, Repair::OpenQuote),
+        ];
+        notes.into_iter().filter(|(holds, _)| *holds).map(|(_, repair)| repair).for_each(note);
+        let what = match record.kind {
+            Kind::Empty | Kind::Header | Kind::OtherHeader => return,
+            Kind::Row => None,
+            Kind::Width => Some(format!("{fields} fields, the header has {}", self.width)),
+            Kind::StrayQuote => Some("a quote within a text, where it is not doubled".to_owned()),
+            Kind::OpenQuote | Kind::Swallowing => Some("a quote that is not closed".to_owned()),
+            Kind::TooLong => Some(format!("more than {} MB in one record", MAX_RECORD >> 20)),
+        };
+        match what {
+            Some(what) if record.kind == Kind::Width || fields != self.width => {
+                self.raw.malformed.push(Malformed { line: record.line, what });
+            }
+            what => self.row(record, what),
+        }
+    }
+
+    fn row(&mut self, record: &Record<'_>, what: Option<String>) {
+        let row = self.raw.lines.len();
+        let mut valid = !record.has_nul();
+        for (place, builder) in &mut self.columns {
+            let field = record.field(*place, &mut self.unescaped);
+            match std::str::from_utf8(field) {
+                Ok(text) => builder.append_value(text),
+                Err(_) => {
+                    valid = false;
+                    builder.append_value(String::from_utf8_lossy(field));
                 }
             }
-            if !valid {
-                invalid_text.push(lines.len());
-            }
-            lines.push(self.last_line);
         }
-        if lines.is_empty() && malformed.is_empty() {
-            return Ok(None);
+        if what.is_some() {
+            self.raw.damaged.push(Damaged { row, reason: RejectReason::MalformedRecord, what });
+        } else if !valid {
+            self.raw.damaged.push(Damaged { row, reason: RejectReason::InvalidText, what });
         }
-        let columns: Vec<Column> = builders.into_iter().map(|(_, builder)| builder.finish().into_column()).collect();
-        let cells = DataFrame::new(lines.len(), columns)?;
-        Ok(Some(RawBatch { cells, lines, invalid_text, malformed }))
+        self.raw.lines.push(record.line);
+    }
+
+    fn finish(mut self) -> Result<RawBatch, CollectError> {
+        let columns = self.columns.into_iter().map(|(_, builder)| builder.finish().into_column());
+        self.raw.cells = DataFrame::new(self.raw.lines.len(), columns.collect::<Vec<Column>>())?;
+        Ok(self.raw)
+    }
+}
+
+/// What these first bytes of a file are, if they are no UTF-8 text.
+fn other_than_text(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..] => Some("UTF-16 text"),
+        [b'P', b'K', 3, 4] => Some("a ZIP archive"),
+        [0x28, 0xb5, 0x2f, 0xfd] => Some("packed with zstd"),
+        [0xfd, b'7', b'z', b'X'] => Some("packed with xz"),
+        [b'B', b'Z', b'h', b'0'..=b'9'] => Some("packed with bzip2"),
+        _ => None,
     }
 }
 

@@ -96,9 +96,9 @@ impl Balance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectReason {
-    /// More or fewer fields than the header.
+    /// More or fewer fields than the header, or a quote out of place.
     MalformedRecord,
-    /// Not UTF-8.
+    /// Not UTF-8, or a NUL within a text.
     InvalidText,
     /// A cost that is not a number.
     UnreadableNumber,
@@ -115,6 +115,18 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// All there are.
+    pub const ALL: &[Self] = &[
+        Self::MalformedRecord,
+        Self::InvalidText,
+        Self::UnreadableNumber,
+        Self::NumberOutOfRange,
+        Self::UnreadableTime,
+        Self::MissingChargePeriod,
+        Self::MissingBillingPeriod,
+        Self::MissingCurrency,
+    ];
+
     /// Its code in reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -214,9 +226,49 @@ pub enum Repair {
     PersonDropped,
     /// A charge period that ends when it starts, or before.
     EmptyPeriod,
+    /// A billing period that starts in the last hours of a month, as midnight east of Greenwich does: taken for the month
+    /// that begins.
+    PeriodEast,
+    /// An id or name that the file holds as a number, written as its digits: leading zeros are lost already.
+    TextFromNumber,
+    /// A line of commas and nothing else, left out.
+    EmptyLine,
+    /// Commas behind the last field, left out.
+    TrailingCommas,
+    /// The header once more, left out, as where files were joined.
+    HeaderRepeated,
+    /// A byte-order mark within the file, left out, as where files were joined.
+    ByteOrderMark,
+    /// A quote that is not closed and had swallowed lines: they are read one by one, its own line is rejected.
+    OpenQuote,
 }
 
 impl Repair {
+    /// All there are.
+    pub const ALL: &[Self] = &[
+        Self::NullText,
+        Self::BlankText,
+        Self::TimeWithoutZone,
+        Self::ValueCase,
+        Self::ValueNotAllowed,
+        Self::NumberRounded,
+        Self::NumberUnreadable,
+        Self::ColumnRenamed,
+        Self::ColumnCase,
+        Self::TagsUnreadable,
+        Self::TagNested,
+        Self::TagClash,
+        Self::PersonDropped,
+        Self::EmptyPeriod,
+        Self::PeriodEast,
+        Self::TextFromNumber,
+        Self::EmptyLine,
+        Self::TrailingCommas,
+        Self::HeaderRepeated,
+        Self::ByteOrderMark,
+        Self::OpenQuote,
+    ];
+
     /// Its code in reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -235,6 +287,13 @@ impl Repair {
             Self::TagClash => "tag_clash",
             Self::PersonDropped => "person_dropped",
             Self::EmptyPeriod => "empty_period",
+            Self::PeriodEast => "period_east",
+            Self::TextFromNumber => "text_from_number",
+            Self::EmptyLine => "empty_line",
+            Self::TrailingCommas => "trailing_commas",
+            Self::HeaderRepeated => "header_repeated",
+            Self::ByteOrderMark => "byte_order_mark",
+            Self::OpenQuote => "open_quote",
         }
     }
 }
@@ -297,8 +356,11 @@ pub struct Part {
     pub more_tags: bool,
     /// Whether some charge covers less than a day.
     pub hourly: bool,
-    /// Σ|cost| of each metric, for the overflow guard (P2) and the shrink guard (P3).
+    /// Σ|cost| of each metric over all currencies, for the overflow guard (P2).
     pub magnitude: BTreeMap<Metric, Money>,
+    /// Σ|BilledCost| of each currency, for the shrink guard (P3).
+    #[serde(default)]
+    pub billed: BTreeMap<Currency, Money>,
     /// How many of its charges leave each metric out.
     pub null_rows: BTreeMap<Metric, u64>,
     /// Lines of its delivery that were rejected with money nobody can read, and let in by force.

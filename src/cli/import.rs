@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use outlay_catalog::Run;
+use outlay_catalog::{RefusedFigure, Run};
 use outlay_model::money::plain;
 use outlay_model::part::{Reject, RunState};
 use outlay_model::query::Metric;
@@ -115,11 +115,25 @@ pub(super) fn describe(run: &Run) -> String {
     }
     if let Some(refusal) = &run.refused {
         text.push_str(&format!("\n  refused: {}", refusal.reason));
-        for figure in &refusal.figures {
-            text.push_str(&format!("\n    {}: {} before, {} now", figure.name, figure.before, figure.after));
-        }
+        text.extend(refusal.figures.iter().map(|figure| format!("\n    {}", describe_figure(figure))));
     }
     text
+}
+
+/// `rejected share: 25 % (limit 0.1 %)`, or `rows: 4062 before, 2999 now`.
+fn describe_figure(figure: &RefusedFigure) -> String {
+    let currency = match figure.currency.as_deref() {
+        None => String::new(),
+        Some("") => " without currency".to_owned(),
+        Some(currency) => format!(" {currency}"),
+    };
+    let name = figure.name.replace('_', " ");
+    let after = &figure.after;
+    match (&figure.before, &figure.limit) {
+        (Some(before), _) => format!("{name}{currency}: {before} before, {after} now"),
+        (None, Some(limit)) => format!("{name}{currency}: {after} (limit {limit})"),
+        (None, None) => format!("{name}{currency}: {after}"),
+    }
 }
 
 /// Progress on the terminal; nothing elsewhere.

@@ -161,7 +161,7 @@ async fn stage_and_commit(
     run.unpriced = rejects.unpriced();
     run.repairs = done.repairs;
 
-    run.refused = refusal(&app.guard, request.force, &done.part, last.as_ref(), run.rejected, run.unpriced);
+    run.refused = refusal(&app.guard, request.force, &done.part, last.as_ref(), rejects);
     if run.refused.is_some() {
         return Ok(Outcome::Refused);
     }
@@ -266,7 +266,10 @@ impl Work {
         let magnitude = magnitude.collect::<anyhow::Result<BTreeMap<Metric, _>>>()?;
         let balances = balances(delivery, &staged, &rejected, &normaliser.rounding);
         Ok(Done {
-            part: self.part(delivery, &staged, rejects.unpriced(), magnitude, &normaliser.coverage),
+            part: Part {
+                billed: normaliser.billed,
+                ..self.part(delivery, &staged, rejects.unpriced(), magnitude, &normaliser.coverage)
+            },
             balances,
             days: staged.days,
             rejects,
@@ -302,6 +305,7 @@ impl Work {
             more_tags: delivery.more_tags,
             hourly: coverage.hourly,
             magnitude,
+            billed: BTreeMap::new(),
             null_rows: staged.null_rows.clone(),
             unpriced,
             versions: Versions { normaliser: focus::VERSION, rule_book: RULE_BOOK, layout: LAYOUT },

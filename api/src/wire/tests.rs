@@ -242,7 +242,12 @@ fn lists_of_runs() {
     let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
     let start = at("2026-11-02T06:15:00Z");
     let run = |id: &str| Run::started(RunId::new(id), SourceName::new("aws-prod"), "aws_data_export", start);
-    let figure = RefusedFigure { name: "rows".into(), before: "48211".into(), after: "107".into() };
+    let figure = RefusedFigure {
+        name: "rows".into(),
+        before: Some("48211".into()),
+        after: "107".into(),
+        ..RefusedFigure::default()
+    };
     let refused = Run {
         state: RunState::Refused,
         delivery: Some(DeliveryKey::new("2026-10")),

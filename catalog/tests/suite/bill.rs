@@ -180,6 +180,7 @@ impl Bill {
             more_tags: true,
             hourly: false,
             magnitude: BTreeMap::from([(Metric::Billed, money("99999999999999999999.000000000000000001"))]),
+            billed: BTreeMap::from([(Currency::USD, money("99999999999999999999.000000000000000001"))]),
             null_rows: BTreeMap::from([(Metric::Effective, rows)]),
             unpriced: 0,
             versions: Versions { normaliser: 1, rule_book: 1, layout: 1 },

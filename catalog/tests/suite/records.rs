@@ -38,7 +38,13 @@ async fn a_refused_run_keeps_both_figures(place: &Place) {
     let catalog = &place.catalog;
     let bill = Bill::new("p1").rejects(5);
     bill.intend(catalog).await;
-    let figure = RefusedFigure { name: "rows".to_owned(), before: "1000".to_owned(), after: "3".to_owned() };
+    let figure = RefusedFigure {
+        name: "billed_magnitude".to_owned(),
+        currency: Some("USD".to_owned()),
+        before: Some("1000".to_owned()),
+        after: "3".to_owned(),
+        limit: None,
+    };
     let run = Run {
         state: RunState::Refused,
         part: Some(bill.part_id()),

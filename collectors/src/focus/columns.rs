@@ -37,9 +37,11 @@ pub fn bind(header: &[String]) -> Vec<Binding> {
             bindings.push(Binding { raw: raw.clone(), target: raw.clone(), repair: None });
             continue;
         }
+        // Translated exports have the English name in brackets: `Kosten (BilledCost)`.
+        let name = raw.strip_suffix(')').and_then(|raw| raw.rsplit_once('(')).map_or(raw.as_str(), |(_, name)| name);
         let in_other_letters = focus::COLUMNS
             .iter()
-            .find(|column| column.name.eq_ignore_ascii_case(raw) && !taken.contains(column.name))
+            .find(|column| column.name.eq_ignore_ascii_case(name) && !taken.contains(column.name))
             .map(|column| (column.name.to_owned(), Some(Repair::ColumnCase)));
         let (wanted, repair) = in_other_letters.unwrap_or_else(|| custom(raw));
         let mut target = wanted.clone();
@@ -72,10 +74,15 @@ pub fn require(path: &Path, bindings: &[Binding]) -> Result<(), CollectError> {
     let missing: Vec<_> =
         NEEDED.iter().copied().filter(|name| !bindings.iter().any(|binding| binding.target == *name)).collect();
     if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(CollectError::NotFocus { path: path.to_owned(), missing: missing.join(", ") })
+        return Ok(());
     }
+    let only = bindings.first().filter(|_| bindings.len() == 1).map_or("", |binding| &binding.raw);
+    let hint = match only {
+        names if names.contains(';') => "; semicolons stand between its columns, where commas must",
+        names if names.contains('\t') => "; tabs stand between its columns, where commas must",
+        _ => "",
+    };
+    Err(CollectError::NotFocus { path: path.to_owned(), missing: missing.join(", "), hint })
 }
 
 /// The columns that charges of files with these headers have, but for those that ownership adds.

@@ -31,7 +31,7 @@ pub use normalise::{Coverage, NormalBatch, Normaliser};
 pub use survey::{FileSurvey, Totals, survey};
 
 /// The normaliser's version, written into every part; raised when the same bill would give other charges.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How bills are read.
 #[derive(Debug, Clone, Default)]

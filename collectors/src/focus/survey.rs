@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use outlay_ledger::decimal::cell_text;
 use outlay_ledger::tags::TagReader;
 use outlay_model::part::BalanceKey;
 use outlay_model::query::Metric;
-use polars::prelude::{AnyValue, Column, DataFrame, DataType};
+use polars::prelude::{AnyValue, Column, DataFrame, DataType, IntoSeries, TimeUnit};
 
 use super::Settings;
 use super::columns::{self, Binding};
@@ -112,12 +112,12 @@ impl<'a> Cells<'a> {
         let Some(column) = self.columns.get(target) else { return vec![None; self.height] };
         let stated = |text: &String| !text.trim().is_empty() && text != "NULL";
         let series = column.as_materialized_series();
-        // Only the day of a time is ever asked for.
-        let days = series
-            .dtype()
-            .is_temporal()
-            .then(|| series.cast(&DataType::Date).and_then(|days| days.cast(&DataType::String)));
-        let series = days.and_then(Result::ok).unwrap_or_else(|| series.clone());
+        // Only the day and the hour of a time are ever asked for.
+        let hours = series.dtype().is_temporal().then(|| {
+            let texts = series.cast(&DataType::Datetime(TimeUnit::Microseconds, None));
+            texts.and_then(|times| Ok(times.datetime()?.strftime("%Y-%m-%dT%H:%M:%SZ")?.into_series()))
+        });
+        let series = hours.and_then(Result::ok).unwrap_or_else(|| series.clone());
         match series.str() {
             Ok(texts) => texts.iter().map(|text| text.map(ToOwned::to_owned).filter(stated)).collect(),
             Err(_) => series.iter().map(|cell| cell_text(&cell).filter(stated)).collect(),
@@ -175,10 +175,17 @@ pub(super) fn raw_key(period: Option<&str>, invoice: Option<&str>, currency: Opt
     }
 }
 
-/// The UTC day of an instant with an offset, else the leading `YYYY-MM-DD`, or `YYYY-M-D`.
+/// The UTC day of an instant with an offset, else the leading `YYYY-MM-DD`, or `YYYY-M-D`. From ten o'clock on the last day
+/// of a month it is the day after, for that is midnight in the east.
 fn raw_date(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
-    let with_offset = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc().date_naive());
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(text.len());
-    with_offset.ok().or_else(|| text[..end].parse().ok())
+    let (day, hour) = match DateTime::parse_from_rfc3339(text) {
+        Ok(instant) => (instant.to_utc().date_naive(), instant.to_utc().hour()),
+        Err(_) => {
+            let time = text[end..].trim_start_matches(['T', ' ']).split(':').next().unwrap_or_default();
+            (text[..end].parse().ok()?, time.parse().unwrap_or(0))
+        }
+    };
+    day.succ_opt().filter(|next| hour >= 10 && next.day() == 1).or(Some(day))
 }

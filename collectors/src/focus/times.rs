@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta};
 
 /// An instant that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,14 @@ impl TimeReader {
         self.known.insert(text.to_owned(), read);
         read
     }
+}
+
+/// The first day of a billing period that starts at this instant, and whether that is not the instant's own day: bills are
+/// for months, and one that starts in the last 14 hours of a month starts at midnight somewhere east of Greenwich.
+pub(super) fn billing_day(micros: i64) -> Option<(NaiveDate, bool)> {
+    let start = DateTime::from_timestamp_micros(micros)?;
+    let (day, east) = (start.date_naive(), (start + TimeDelta::hours(14)).date_naive());
+    Some(if east != day && east.day() == 1 { (east, true) } else { (day, false) })
 }
 
 fn parse(text: &str) -> Option<ReadTime> {

@@ -10,22 +10,45 @@ use outlay_model::money::{MoneyError, ReadMoney};
 use outlay_model::part::{RejectReason, Repair};
 use outlay_model::query::Metric;
 use polars::prelude::{
-    AnyValue, Column, DataType, Int64Chunked, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, StringChunked,
-    StringChunkedBuilder,
+    AnyValue, Column, DataType, Int32Chunked, Int64Chunked, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult,
+    StringChunked, StringChunkedBuilder,
 };
 
 use super::{Normaliser, Rounding, Work};
 use crate::focus::text::{tags_text, texts};
+use crate::focus::times::billing_day;
+
+/// FOCUS columns of names that a customer, not the provider, gives: people give their own. Billing account and invoice are
+/// left alone, because sums are kept by them.
+const MAY_BE_PERSONS: &[&str] = &[
+    "AllocatedResourceId",
+    "AllocatedResourceName",
+    "BillingAccountName",
+    "CapacityReservationId",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "ResourceId",
+    "ResourceName",
+    "SubAccountId",
+    "SubAccountName",
+];
 
 impl Normaliser<'_> {
     pub(super) fn texts(&mut self, raw: &Column, target: &str) -> PolarsResult<Column> {
         let texts = texts(raw, target);
         self.count(Repair::NullText, texts.null_words);
         self.count(Repair::BlankText, texts.blanks);
-        let allowed = focus::find(target).map_or(&[][..], |known| known.allowed);
-        if target.starts_with("x_") {
+        let known = focus::find(target);
+        if known.is_some() && raw.dtype().is_numeric() {
+            self.count(Repair::TextFromNumber, (texts.values.len() - texts.values.null_count()) as u64);
+        }
+        if target == "AllocatedTags" {
+            return Ok(self.tags_without_persons(target, &texts.values));
+        }
+        if known.is_none() || MAY_BE_PERSONS.contains(&target) {
             return Ok(self.without_persons(target, texts.values));
         }
+        let allowed = known.map_or(&[][..], |known| known.allowed);
         if allowed.is_empty() || target == "ServiceSubcategory" {
             return Ok(texts.values.into_column());
         }
@@ -47,7 +70,21 @@ impl Normaliser<'_> {
         Ok(column)
     }
 
-    /// A column FOCUS does not know may hold people (P10).
+    /// Tags that are only kept, without the people in them (P10).
+    fn tags_without_persons(&mut self, target: &str, values: &StringChunked) -> Column {
+        let mut hidden = 0;
+        let tags = &mut self.tags;
+        let kept = values.iter().map(|value| {
+            let read = tags.read(value?);
+            hidden += read.persons;
+            Some(read.rewritten.clone().unwrap_or_else(|| value.unwrap_or_default().to_owned()))
+        });
+        let column = StringChunked::from_iter_options(PlSmallStr::from_str(target), kept).into_column();
+        self.count(Repair::PersonDropped, hidden);
+        column
+    }
+
+    /// A column FOCUS does not know may hold people, and so may the names that customers give things (P10).
     fn without_persons(&mut self, target: &str, values: StringChunked) -> Column {
         let privacy: &tags::Privacy = &self.settings.privacy;
         // The list of persons' fields has the names bills give them; what to keep is said by either name.
@@ -143,6 +180,9 @@ impl Normaliser<'_> {
 
     pub(super) fn instants(&mut self, work: &mut Work<'_>, raw: &Column, target: &str) -> PolarsResult<Column> {
         if matches!(raw.dtype(), DataType::Date | DataType::Datetime(..)) {
+            if matches!(raw.dtype(), DataType::Date | DataType::Datetime(_, None)) {
+                self.count(Repair::TimeWithoutZone, (raw.len() - raw.null_count()) as u64);
+            }
             return raw.cast(&schema::instant()).map(|column| column.with_name(PlSmallStr::from_str(target)));
         }
         let texts = texts(raw, target);
@@ -167,6 +207,25 @@ impl Normaliser<'_> {
         self.count(Repair::TimeWithoutZone, unzoned);
         let column = Int64Chunked::from_iter_options(PlSmallStr::from_str(target), micros.into_iter());
         column.into_column().cast(&schema::instant())
+    }
+
+    /// The first day of each billing period.
+    pub(super) fn billing_days(&mut self, starts: &Column) -> PolarsResult<Column> {
+        let (mut last, mut moved) = (None, 0);
+        let starts = starts.cast(&DataType::Int64)?;
+        let days = starts.i64()?.iter().map(|micros| {
+            let micros = micros?;
+            // A bill has a handful of them, in long runs.
+            let (day, east) = match last {
+                Some((start, day)) if start == micros => day,
+                _ => last.insert((micros, billing_day(micros)?)).1,
+            };
+            moved += u64::from(east);
+            Some(day.to_epoch_days())
+        });
+        let days = Int32Chunked::from_iter_options(PlSmallStr::from_static(schema::BILLING_PERIOD), days);
+        self.count(Repair::PeriodEast, moved);
+        days.into_column().cast(&DataType::Date)
     }
 
     pub(super) fn tag_columns(&mut self, work: &Work<'_>, columns: &mut BTreeMap<String, Column>) -> PolarsResult<()> {

@@ -1,9 +1,10 @@
 //! The sums that guards need, and the days the charges cover.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate};
 use outlay_ledger::decimal;
+use outlay_model::Money;
 use outlay_model::part::Repair;
 use polars::prelude::{DataFrame, DataType, PolarsResult};
 
@@ -29,6 +30,7 @@ impl Normaliser<'_> {
                 *sum = sum.and_then(|sum| sum.checked_add(amount.abs()));
             }
         }
+        self.tally_billed(charges)?;
         let instants = |name: &str| -> PolarsResult<Vec<Option<i64>>> {
             match charges.column(name) {
                 Ok(column) => Ok(column.cast(&DataType::Int64)?.i64()?.iter().collect()),
@@ -52,6 +54,22 @@ impl Normaliser<'_> {
             }
         }
         self.count(Repair::EmptyPeriod, empty);
+        Ok(())
+    }
+
+    fn tally_billed(&mut self, charges: &DataFrame) -> PolarsResult<()> {
+        let amounts = decimal::amounts(charges.column("BilledCost")?.as_materialized_series())?;
+        let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
+        for (currency, amount) in charges.column("BillingCurrency")?.str()?.iter().zip(amounts) {
+            let (Some(currency), Some(amount)) = (currency, amount) else { continue };
+            let sum = sums.entry(currency).or_default();
+            *sum = sum.checked_add(amount.abs()).unwrap_or(*sum);
+        }
+        for (currency, more) in sums {
+            let Ok(currency) = currency.parse() else { continue };
+            let sum = self.billed.entry(currency).or_default();
+            *sum = sum.checked_add(more).unwrap_or(*sum);
+        }
         Ok(())
     }
 }

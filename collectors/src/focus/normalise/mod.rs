@@ -51,6 +51,8 @@ pub struct Normaliser<'a> {
     pub rounding: BTreeMap<(BalanceKey, Metric), BigDecimal>,
     /// Σ|cost| of the charges; `None` once it no longer fits.
     pub magnitude: BTreeMap<Metric, Option<Money>>,
+    /// Σ|BilledCost| of the charges in each currency; right while the sum over all of them fits.
+    pub billed: BTreeMap<Currency, Money>,
     /// What time the charges cover.
     pub coverage: Coverage,
 }
@@ -107,6 +109,7 @@ impl<'a> Normaliser<'a> {
             repairs: Repairs::new(),
             rounding: BTreeMap::new(),
             magnitude: Metric::ALL.iter().map(|metric| (*metric, Some(Money::ZERO))).collect(),
+            billed: BTreeMap::new(),
             coverage: Coverage::default(),
         }
     }
@@ -136,9 +139,11 @@ impl<'a> Normaliser<'a> {
     fn batch(&mut self, file: &InputFile, bindings: &[Binding], batch: &RawBatch) -> Result<NormalBatch, CollectError> {
         let height = batch.cells.height();
         let mut work = Work { file, batch, bindings, faults: vec![None; height] };
-        for row in &batch.invalid_text {
-            work.faults[*row] = Some(Fault { reason: RejectReason::InvalidText, column: None, value: None });
+        for damaged in &batch.damaged {
+            let (reason, value) = (damaged.reason, damaged.what.clone());
+            work.faults[damaged.row] = Some(Fault { reason, column: None, value });
         }
+        batch.repairs.iter().for_each(|(repair, times)| self.count(*repair, *times));
         let mut columns: BTreeMap<String, Column> = BTreeMap::new();
         let mut roundings: Vec<Rounding> = Vec::new();
         for binding in bindings {
@@ -203,11 +208,13 @@ impl<'a> Normaliser<'a> {
 
     /// Adds what every charge has, stated or not: its day, its billing period's first day, and who provides it.
     fn derive(&mut self, columns: &mut BTreeMap<String, Column>) -> PolarsResult<()> {
-        for (from, to) in [("ChargePeriodStart", CHARGE_DATE), ("BillingPeriodStart", BILLING_PERIOD)] {
-            if let Some(column) = columns.get(from) {
-                let date = column.cast(&DataType::Date)?.with_name(PlSmallStr::from_str(to));
-                columns.insert(to.to_owned(), date);
-            }
+        if let Some(starts) = columns.get("ChargePeriodStart") {
+            let days = starts.cast(&DataType::Date)?.with_name(PlSmallStr::from_str(CHARGE_DATE));
+            columns.insert(CHARGE_DATE.to_owned(), days);
+        }
+        if let Some(starts) = columns.get("BillingPeriodStart") {
+            let days = self.billing_days(starts)?;
+            columns.insert(BILLING_PERIOD.to_owned(), days);
         }
         // FOCUS 1.3 renamed ProviderName; both say who makes the service available.
         let provider = match (columns.get("ServiceProviderName"), columns.get("ProviderName")) {

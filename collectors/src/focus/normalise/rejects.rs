@@ -9,7 +9,6 @@ use outlay_model::query::Metric;
 use super::{Normaliser, Work};
 use crate::exact::ExactSum;
 use crate::focus::survey::raw_key;
-use crate::raw::Malformed;
 
 impl Normaliser<'_> {
     pub(super) fn key(&self, work: &Work<'_>, row: usize) -> BalanceKey {
@@ -44,10 +43,7 @@ impl Normaliser<'_> {
             file: file.clone(),
             line: record.line,
             column: None,
-            value: Some(match record {
-                Malformed { fields, expected, .. } if fields == expected => "a quote that is not closed".to_owned(),
-                Malformed { fields, expected, .. } => format!("{fields} fields, the header has {expected}"),
-            }),
+            value: Some(record.what.clone()),
             key: raw_key(None, None, None),
             costs: BTreeMap::new(),
             unpriced: true,

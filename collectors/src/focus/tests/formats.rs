@@ -6,13 +6,14 @@ use bigdecimal::{BigDecimal, ToPrimitive};
 use chrono::{DateTime, Datelike};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use outlay_model::part::Repair;
 use polars::prelude::{
     Column, DataFrame, DataType, Int32Chunked, Int64Chunked, Int128Chunked, IntoColumn, IntoSeries, ListChunked,
     NewChunkedArray, ParquetWriter, PlSmallStr, Series, StringChunked, StructChunked, TimeUnit, TimeZone,
 };
 use serde_json::{Map, Value};
 
-use super::{LINE, Read, csv, fixture, read, read_bytes, read_csv};
+use super::{LINE, Read, csv, fixture, read, read_bytes, read_csv, refusal};
 use crate::input::Format;
 
 const COSTS: [&str; 4] = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"];
@@ -156,6 +157,16 @@ fn gzip_changes_nothing() {
 }
 
 #[test]
+fn what_stands_behind_gzip_is_padding_or_refused() {
+    let bill = bill();
+    let padded = [gzip(bill.as_bytes()), vec![0; 700_000]].concat();
+    assert_same(&read_bytes("bill.csv.gz", padded), &read_csv(&bill), "padded");
+    let more = [gzip(bill.as_bytes()), b"more".to_vec()].concat();
+    let lines = bill.lines().count();
+    assert_eq!(refusal("bill.csv.gz", more), format!("bill.csv.gz: cannot be read after line {lines}"));
+}
+
+#[test]
 fn the_first_bytes_tell_the_format_and_the_name_does_not() {
     let bill = bill();
     let expected = read_csv(&bill);
@@ -202,6 +213,9 @@ fn times_are_timestamps_of_any_unit() {
     for unit in [TimeUnit::Nanoseconds, TimeUnit::Microseconds, TimeUnit::Milliseconds] {
         for zone in [None, Some("UTC"), Some("Europe/Berlin"), Some("America/Los_Angeles")] {
             check(&format!("{unit:?} {zone:?}"), &bill, &TIMES, |texts| instants(texts, unit, zone));
+            let typed = retyped(&frame(&bill), "ChargePeriodStart", &|texts| instants(texts, unit, zone));
+            let unzoned = read_bytes("bill.parquet", parquet(&typed)).repairs.get(&Repair::TimeWithoutZone).copied();
+            assert_eq!(unzoned, zone.is_none().then_some(4), "{unit:?} {zone:?}");
         }
     }
 }
@@ -249,7 +263,12 @@ fn every_version_reads_alike_from_parquet() {
 #[test]
 fn what_a_column_holds_is_told_by_its_name_not_its_type() {
     let numbers = retyped(&frame(&csv(&[&[("InvoiceId", "123456789012")]])), "InvoiceId", &integers);
-    assert_eq!(read_bytes("bill.parquet", parquet(&numbers)).cell("InvoiceId", 0), "123456789012");
+    let read = read_bytes("bill.parquet", parquet(&numbers));
+    assert_eq!((read.cell("InvoiceId", 0), read.repairs()), ("123456789012".into(), vec![(Repair::TextFromNumber, 1)]));
+    let bill = csv(&[&[("InvoiceId", "123456789012")], &[("InvoiceId", "")]]);
+    let read = read_bytes("bill.parquet", parquet(&retyped(&frame(&bill), "InvoiceId", &doubles)));
+    assert_eq!(read.column("InvoiceId"), [Some("123456789012".into()), None]);
+    assert_eq!(read.repairs(), [(Repair::TextFromNumber, 1)]);
     let flags: Column = [Some(true)].iter().copied().collect::<Series>().with_name("x_Free".into()).into();
     let mut frame = frame(&csv(&[LINE]));
     frame.with_column(flags).expect("one row");

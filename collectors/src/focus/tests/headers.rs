@@ -4,6 +4,7 @@ use std::fs;
 
 use outlay_model::part::Repair;
 
+use super::formats::gzip;
 use super::{LINE, csv, fixture, read, read_csv, refusal};
 
 /// The 1.2 bill with its columns turned around and renamed.
@@ -91,15 +92,51 @@ fn files_with_different_columns_are_united() {
 #[test]
 fn what_is_not_a_focus_export_is_told_what_it_lacks() {
     assert_eq!(
-        refusal("empty.csv", ""),
-        "empty.csv: not a FOCUS export, the columns BilledCost, BillingCurrency, BillingPeriodStart, ChargePeriodStart \
+        refusal("blank.csv", "\n"),
+        "blank.csv: not a FOCUS export, the columns BilledCost, BillingCurrency, BillingPeriodStart, ChargePeriodStart \
          are missing"
     );
+    let told = refusal("bill.csv", csv(&[&[]]).replace(',', ";"));
+    assert!(told.ends_with("are missing; semicolons stand between its columns, where commas must"), "{told}");
     let bill = csv(&[&[]]).replacen("BilledCost", "Cost", 1).replacen("BillingCurrency", "Currency", 1);
     assert_eq!(
         refusal("cur.csv", bill),
         "cur.csv: not a FOCUS export, the columns BilledCost, BillingCurrency are missing"
     );
+}
+
+#[test]
+fn what_is_no_text_is_told_what_it_is() {
+    let bill = csv(&[&[]]);
+    let wide: Vec<u8> = bill.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [b"\xff\xfe", &wide[..]].concat();
+    for (bytes, what) in [
+        (&marked[..], "is UTF-16 text, not UTF-8 CSV, gzip or Parquet; convert or unpack it first"),
+        (&wide, "is UTF-16 text, not UTF-8 CSV, gzip or Parquet; convert or unpack it first"),
+        (&gzip(&marked), "is UTF-16 text, not UTF-8 CSV, gzip or Parquet; convert or unpack it first"),
+        (b"PK\x03\x04...", "is a ZIP archive, not UTF-8 CSV, gzip or Parquet; convert or unpack it first"),
+        (b"", "is empty, not even a header is there; deliver it again"),
+    ] {
+        assert_eq!(refusal("bill.csv", bytes), format!("bill.csv: {what}"));
+    }
+}
+
+#[test]
+fn a_translated_header_has_the_english_name_in_brackets() {
+    let bill = csv(&[&[]]).replacen("BilledCost", "Kosten (BilledCost)", 1);
+    let read = read_csv(bill);
+    assert_eq!((read.cell("BilledCost", 0), read.repairs()), ("1.5".to_owned(), vec![(Repair::ColumnCase, 1)]));
+}
+
+#[test]
+fn files_that_were_joined_are_read_as_one() {
+    let bill = csv(&[&[], &[]]);
+    let read = read_csv(format!("\u{feff}{bill}\u{feff}{bill}"));
+    assert_eq!(read.charges.height(), 4);
+    assert_eq!(read.repairs(), [(Repair::HeaderRepeated, 1), (Repair::ByteOrderMark, 1)]);
+    let other = csv(&[&[("x_Note", "")]]);
+    let told = "bill.csv: line 4 is another header, with other columns; cut the file in two before it";
+    assert_eq!(refusal("bill.csv", format!("{bill}{other}")), told);
 }
 
 #[test]

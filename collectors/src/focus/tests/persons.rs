@@ -57,6 +57,22 @@ fn persons_in_columns_focus_does_not_know_are_dropped() {
 }
 
 #[test]
+fn names_that_customers_give_may_be_persons() {
+    let check = |keep: &[&str], column: &str, text: &str, kept: &str, dropped: u64| {
+        let read = read_csv_with(csv(&[&[(column, text)]]), &keeping(keep));
+        assert_eq!(read.cell(column, 0), kept, "{column} {text}");
+        assert_eq!(read.repairs.get(&Repair::PersonDropped).copied().unwrap_or_default(), dropped, "{column} {text}");
+    };
+    for column in ["ResourceId", "ResourceName", "SubAccountId", "SubAccountName", "BillingAccountName"] {
+        check(&[], column, "ann@example.com", "-", 1);
+        check(&[column], column, "ann@example.com", "ann@example.com", 0);
+        check(&[], column, "mail for ann@example.com", "mail for ann@example.com", 0);
+    }
+    check(&[], "BillingAccountId", "ann@example.com", "ann@example.com", 0);
+    check(&[], "AllocatedTags", r#"{"owner":"ann@example.com","env":"dev"}"#, r#"{"env":"dev"}"#, 1);
+}
+
+#[test]
 fn settings_keep_them() {
     check(&["owner", "aws:createdBy"], "Tags", TAGS, TAGS, 0);
     check(&["owner"], "Tags", TAGS, r#"{"owner":"ann@example.com","env":"dev"}"#, 1);

@@ -161,10 +161,61 @@ fn text_that_is_not_utf_8() {
 }
 
 #[test]
-fn an_open_quote_swallows_the_rest_and_says_where() {
-    let read = read_csv(csv(&[&[], &[("ProviderName", "OPEN")], &[], &[]]).replace("OPEN", "\"OPEN"));
-    assert_eq!(read.charges.height(), 1);
-    assert_eq!(read.rejected(), ["malformed_record at bill.csv:3 (11 fields, the header has 12); - -: , unpriced"]);
+fn text_with_a_hole_in_it() {
+    check(
+        &[("ProviderName", "Nim\0bus")],
+        "invalid_text at bill.csv:3; 2026-10-01 INV-1 USD: effective 1.25, billed 1.5, list 2, contracted 1.75",
+    );
+}
+
+/// A bill whose third line has a quote that is not closed in this column, and what is rejected of it.
+#[track_caller]
+fn check_open(column: &str, rest: &[&[(&str, &str)]], expected: &[&str]) {
+    let open = [(column, "OPEN"), ("BilledCost", "8")];
+    let lines: Vec<&[(&str, &str)]> = [&[][..], &open].into_iter().chain(rest.iter().copied()).collect();
+    let read = read_csv(csv(&lines).replace("OPEN", "\"OPEN"));
+    assert_eq!(read.rejected(), expected);
+    assert_eq!(read.charges.height() + expected.len(), lines.len(), "the lines it had swallowed are taken");
+    assert_eq!(read.repairs.get(&Repair::OpenQuote), (!rest.is_empty()).then_some(&1));
+}
+
+const COSTS: &str = "effective 1.25, billed 8, list 2, contracted 1.75";
+
+#[test]
+fn an_open_quote_costs_its_line_and_no_other() {
+    let told = format!("malformed_record at bill.csv:3 (a quote that is not closed); 2026-10-01 INV-1 USD: {COSTS}");
+    check_open("ProviderName", &[&[], &[]], &[&told]);
+    let of_last =
+        format!("malformed_record at bill.csv:3 (a quote that is not closed); 2026-10-01 \"OPEN USD: {COSTS}");
+    check_open("InvoiceId", &[&[], &[]], &[&of_last]);
+    check_open("InvoiceId", &[], &[&of_last]);
+    check_open("InvoiceId", &[&[], &[("ProviderName", "a,b")], &[]], &[&of_last]);
+    check_open("InvoiceId", &[&[], &[("ProviderName", "two\nlines")], &[]], &[&of_last]);
+}
+
+#[test]
+fn an_open_quote_before_a_cost_that_is_not_where_it_should_be() {
+    let bill = csv(&[&[], &[("EffectiveCost", "OPEN,5")], &[]]).replace("\"OPEN,5\"", "\"OPEN,5");
+    let read = read_csv(bill);
+    let told = "malformed_record at bill.csv:3 (a quote that is not closed); - -: , unpriced";
+    assert_eq!((read.rejected(), read.charges.height()), (vec![told.to_owned()], 2));
+}
+
+#[test]
+fn a_quote_within_a_text_rejects_the_line_with_its_money() {
+    let bill = csv(&[&[], &[("ProviderName", "OPEN")], &[]]).replace("OPEN", "\"12\" disk\"");
+    let read = read_csv(bill);
+    let told = "malformed_record at bill.csv:3 (a quote within a text, where it is not doubled); 2026-10-01 INV-1 USD: \
+                effective 1.25, billed 1.5, list 2, contracted 1.75";
+    assert_eq!((read.rejected(), read.charges.height()), (vec![told.to_owned()], 2));
+}
+
+#[test]
+fn texts_of_several_lines_stay_texts() {
+    let text = "one\ntwo, three\n\"four\"\n5,6,7,8,9,10,11";
+    let read = read_csv(csv(&[&[], &[("x_Note", text)], &[]]));
+    assert_eq!(read.column("x_Note"), [None, Some(text.to_owned()), None]);
+    assert!(read.rejects.is_empty() && read.repairs().is_empty());
 }
 
 #[test]
@@ -193,17 +244,4 @@ fn a_quantity_that_cannot_be_read_costs_no_charge() {
     let read = read_csv(csv(&[&[("PricingQuantity", "N/A")], &[("ConsumedQuantity", "2.6e20")]]));
     assert_eq!((read.charges.height(), read.rejects.len()), (2, 0));
     assert_eq!(read.repairs.get(&Repair::NumberUnreadable), Some(&2));
-}
-
-#[test]
-fn a_quote_that_is_never_closed_swallows_no_charge_in_silence() {
-    // In the last column the record has as many fields as it should.
-    let read = read_csv(csv(&[&[], &[("InvoiceId", "OPEN")], &[], &[]]).replace("OPEN", "\"OPEN"));
-    assert_eq!(read.charges.height(), 1);
-    assert_eq!(read.rejected(), ["malformed_record at bill.csv:3 (a quote that is not closed); - -: , unpriced"]);
-    let next = [("InvoiceId", "CLOSED")];
-    let bill = csv(&[&[], &[("InvoiceId", "OPEN")], &[], &next, &[]]);
-    let read = read_csv(bill.replace("OPEN", "\"OPEN").replace("CLOSED", "\"CLOSED\""));
-    assert_eq!(read.charges.height(), 2, "up to the next quote");
-    assert_eq!(read.rejected(), ["malformed_record at bill.csv:3 (a quote that is not closed); - -: , unpriced"]);
 }

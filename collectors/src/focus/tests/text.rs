@@ -117,12 +117,30 @@ fn times_come_in_many_shapes() {
 }
 
 #[test]
-fn days_and_periods_are_utc() {
-    let read = read_csv(csv(&[&[
-        ("ChargePeriodStart", "2026-10-05T01:30:00+02:00"),
-        ("BillingPeriodStart", "2026-10-01T01:30:00+02:00"),
-    ]]));
-    assert_eq!(read.table(&["x_ChargeDate", "x_BillingPeriod"]), ["2026-10-04 | 2026-09-30"]);
+fn days_are_utc() {
+    let read = read_csv(csv(&[&[("ChargePeriodStart", "2026-10-05T01:30:00+02:00")]]));
+    assert_eq!(read.table(&["x_ChargeDate", "ChargePeriodStart"]), ["2026-10-04 | 2026-10-04T23:30:00Z"]);
+}
+
+/// When a billing period starts, and which one it is taken for.
+#[track_caller]
+fn check_period(start: &str, expected: &str, moved: bool) {
+    let read = read_csv(csv(&[&[("BillingPeriodStart", start)]]));
+    assert_eq!(read.cell("x_BillingPeriod", 0), expected, "{start}");
+    assert_eq!(read.repairs.get(&Repair::PeriodEast).is_some(), moved, "{start}");
+}
+
+#[test]
+fn a_billing_period_is_that_of_its_month_wherever_midnight_is() {
+    check_period("2026-10-01T00:00:00+02:00", "2026-10-01", true);
+    check_period("2026-09-30T22:00:00Z", "2026-10-01", true);
+    check_period("2026-10-01T00:00:00+14:00", "2026-10-01", true);
+    check_period("2026-10-01T00:00:00-07:00", "2026-10-01", false);
+    check_period("2026-09-30 10:00:00", "2026-10-01", true);
+    check_period("2026-09-30 09:59:59", "2026-09-30", false);
+    check_period("2026-09-29T22:00:00Z", "2026-09-29", false);
+    check_period("2024-02-29T23:00:00Z", "2024-03-01", true);
+    check_period("2026-09-30", "2026-09-30", false);
 }
 
 #[test]
@@ -146,10 +164,23 @@ fn line_ends_are_unix_or_windows_or_missing() {
     assert_eq!(read_csv(bill.trim_end()).charges, expected);
     assert_eq!(read_csv(bill.replace('\n', "\r\n").trim_end()).charges, expected);
     assert_eq!(read_csv(bill.replace('\n', "\n\n")).charges, expected);
+    assert_eq!(read_csv(bill.replace('\n', "\r")).charges, expected);
+    assert_eq!(read_csv(bill.replacen('\n', "\r", 2)).charges, expected);
 }
 
 #[test]
 fn quoted_cells_hold_commas_quotes_and_lines() {
     let text = "first,\nsecond \"line\"\r\n";
     check("ChargeDescription", text, Some(text), &[]);
+}
+
+#[test]
+fn commas_that_say_nothing_are_left_out() {
+    let bill = csv(&[&[], &[("BilledCost", "2")]]);
+    let read = read_csv(bill.replacen("\n", "\n,,,,,,,,,,,\n", 1) + ",,,\n");
+    assert_eq!((read.charges, &read.repairs), (read_csv(&bill).charges, &[(Repair::EmptyLine, 2)].into()));
+    let read = read_csv(bill.replace("INV-1\n", "INV-1,,\n"));
+    assert_eq!((read.charges, &read.repairs), (read_csv(&bill).charges, &[(Repair::TrailingCommas, 2)].into()));
+    let spreadsheet = read_csv(bill.replace("InvoiceId\n", "InvoiceId,\n"));
+    assert_eq!(spreadsheet.charges.height(), 2);
 }
