@@ -72,6 +72,8 @@ codes! {
     CursorGone = "cursor_gone", GONE, "Cursor no longer valid";
     /// The query is too long.
     UriTooLong = "uri_too_long", URI_TOO_LONG, "URL too long";
+    /// The charges it asks for are kept no longer.
+    DetailExpired = "detail_expired", UNPROCESSABLE_ENTITY, "Detail is kept no longer";
     /// More rows than are given without paging.
     TooManyRows = "too_many_rows", UNPROCESSABLE_ENTITY, "Answer has too many rows";
     /// More columns or cells than a wide table may have.
@@ -151,6 +153,7 @@ impl From<InsightError> for Problem {
     fn from(error: InsightError) -> Self {
         let code = match error {
             InsightError::Parameter(error) => return error.into(),
+            InsightError::DetailExpired { .. } => Code::DetailExpired,
             InsightError::TooManyRows { .. } => Code::TooManyRows,
             InsightError::RateMissing { .. } => Code::RateMissing,
             InsightError::NoHours { .. } => Code::NoHourlyDetail,

@@ -40,6 +40,15 @@ pub enum InsightError {
         /// The days asked for.
         range: DateRange,
     },
+    /// What the question is about was kept once ([retention]).
+    #[error(
+        "the charges of {days} are kept no longer in the detail this asks for ([retention]): ask for later days, or by \
+         dimensions that the daily totals keep"
+    )]
+    DetailExpired {
+        /// The days it is kept no longer for.
+        days: DateRange,
+    },
     /// The page's generation is no longer kept.
     #[error("the data this cursor pages through has been replaced and removed: start again without a cursor")]
     CursorGone,

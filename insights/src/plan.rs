@@ -11,7 +11,7 @@ use outlay_model::filter::Filter;
 use outlay_model::part::{Layer, Part};
 use outlay_model::query::{Basis, Metric};
 use outlay_model::report::Scope;
-use outlay_model::{Currency, DateRange, Dimension, Granularity, Money, TagKey};
+use outlay_model::{Currency, DateRange, Dimension, Granularity, Money, PartId, TagKey};
 use outlay_store::Scan;
 
 use crate::InsightError;
@@ -56,17 +56,22 @@ impl Plan {
             dimensions.insert(dimension);
         });
         let mut plan = Self::default();
-        let mut scans: BTreeMap<(Layer, bool, BTreeSet<TagKey>), Vec<String>> = BTreeMap::new();
+        let mut reads = Reads::default();
+        let mut expired: Option<DateRange> = None;
         let mut magnitude = Some(Money::ZERO);
         for part in &snapshot.parts {
             let Some(inside) = reach(part, need) else { continue };
             let daily = need.granularity != Granularity::Hour && dimensions.iter().all(|d| in_daily(part, d));
             let layer = if daily { Layer::Daily } else { Layer::Charges };
+            if part.files(layer).next().is_none() {
+                expired = part.days.map(|days| expired.map_or(days, |others| others.and(days)));
+                continue;
+            }
             let from_text = match layer {
                 Layer::Daily => BTreeSet::new(),
                 Layer::Charges => dimensions.iter().filter_map(|dimension| without_column(part, dimension)).collect(),
             };
-            scans.entry((layer, inside, from_text)).or_default().extend(part.files(layer).map(ToOwned::to_owned));
+            reads.add(part, layer, inside, from_text);
             *plan.layers.entry(layer).or_default() += 1;
             plan.currencies.extend(&part.currencies);
             if let Some(metric) = need.metric {
@@ -81,11 +86,70 @@ impl Plan {
         if magnitude.is_none() {
             return Err(InsightError::Overflow);
         }
-        plan.scans = scans
-            .into_iter()
-            .map(|((layer, inside, tags_from_text), files)| Scan { layer, files, inside, tags_from_text })
-            .collect();
+        if let Some(days) = expired {
+            return Err(InsightError::DetailExpired { days });
+        }
+        plan.scans = reads.into_scans();
         Ok(plan)
+    }
+}
+
+/// The files to read, those alike together.
+#[derive(Debug, Default)]
+struct Reads {
+    /// Files that hold the rows of one part, by how they are read.
+    own: BTreeMap<(Layer, bool, BTreeSet<TagKey>), Vec<String>>,
+    /// Files that hold the rows of several, by path.
+    shared: BTreeMap<String, Shared>,
+}
+
+/// A file with the rows of several parts, some of which are wanted.
+#[derive(Debug)]
+struct Shared {
+    wanted: BTreeSet<PartId>,
+    holds: u64,
+    inside: bool,
+}
+
+impl Reads {
+    fn add(&mut self, part: &Part, layer: Layer, inside: bool, from_text: BTreeSet<TagKey>) {
+        let shared = part.bundle.as_ref().filter(|_| layer == Layer::Daily);
+        for file in part.files(layer) {
+            let Some(bundle) = shared else {
+                self.own.entry((layer, inside, from_text.clone())).or_default().push(file.to_owned());
+                continue;
+            };
+            let new = Shared { wanted: BTreeSet::new(), holds: bundle.parts, inside: true };
+            let shared = self.shared.entry(file.to_owned()).or_insert(new);
+            shared.wanted.insert(part.id.clone());
+            shared.inside &= inside;
+        }
+    }
+
+    fn into_scans(self) -> Vec<Scan> {
+        let own = self.own.into_iter().map(|((layer, inside, tags_from_text), files)| {
+            let only_parts = BTreeSet::new();
+            Scan { layer, files, inside, tags_from_text, only_parts }
+        });
+        // Files that are wanted whole are read as any other.
+        let mut whole: BTreeMap<bool, Vec<String>> = BTreeMap::new();
+        let mut some = Vec::new();
+        for (file, Shared { wanted, holds, inside }) in self.shared {
+            if wanted.len() as u64 == holds {
+                whole.entry(inside).or_default().push(file);
+            } else {
+                some.push((vec![file], inside, wanted));
+            }
+        }
+        let whole = whole.into_iter().map(|(inside, files)| (files, inside, BTreeSet::new()));
+        let shared = whole.chain(some).map(|(files, inside, only_parts)| Scan {
+            layer: Layer::Daily,
+            files,
+            inside,
+            tags_from_text: BTreeSet::new(),
+            only_parts,
+        });
+        own.chain(shared).collect()
     }
 }
 

@@ -117,7 +117,8 @@ impl Insights {
 
     /// Whether any charge at any time passes the filter.
     async fn any(&self, snapshot: &Snapshot, filter: &Filter) -> Result<bool, InsightError> {
-        let spans: Vec<DateRange> = snapshot.parts.iter().filter_map(|part| part.days).collect();
+        let spans: Vec<DateRange> =
+            snapshot.parts.iter().filter(|part| !part.files.is_empty()).filter_map(|part| part.days).collect();
         let (from, to) = (spans.iter().map(|span| span.from()).min(), spans.iter().map(|span| span.to()).max());
         let Some(always) = from.zip(to).and_then(|(from, to)| DateRange::new(from, to)) else { return Ok(false) };
         Ok(!self.count(snapshot, always, filter, &[]).await?.is_empty())

@@ -14,7 +14,7 @@ pub fn expression(filter: &Filter) -> Expr {
             let values: Vec<String> = values.iter().map(|value| spelled(dimension, value)).collect();
             let matches = match values.as_slice() {
                 [value] => text(dimension).eq(lit(value.as_str())),
-                _ => text(dimension).is_in(lit(series(&values)).implode(false), false),
+                _ => text(dimension).is_in(list(&values), false),
             };
             matches.fill_null(lit(false))
         }
@@ -30,6 +30,12 @@ pub fn expression(filter: &Filter) -> Expr {
         Filter::And(parts) => balanced(parts, Expr::and).unwrap_or_else(|| lit(true)),
         Filter::Or(parts) => balanced(parts, Expr::or).unwrap_or_else(|| lit(false)),
     }
+}
+
+/// The expression that is true for rows whose text in `column` is one of `values`.
+pub fn one_of<'a>(column: &str, values: impl IntoIterator<Item = &'a str>) -> Expr {
+    let values: Vec<String> = values.into_iter().map(ToOwned::to_owned).collect();
+    col(column).is_in(list(&values), false).fill_null(lit(false))
 }
 
 /// Joins expressions as a tree, not a chain: the engine walks them recursively.
@@ -55,6 +61,10 @@ fn text(dimension: &Dimension) -> Expr {
 fn spelled(dimension: &Dimension, value: &str) -> String {
     let month = value.len() == 7 && matches!(dimension, Dimension::Fixed(Fixed::BillingPeriod));
     if month { format!("{value}-01") } else { value.to_owned() }
+}
+
+fn list(values: &[String]) -> Expr {
+    lit(series(values)).implode(false)
 }
 
 fn series(values: &[String]) -> Series {

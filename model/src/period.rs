@@ -57,6 +57,12 @@ impl DateRange {
         self.from <= day && day < self.to
     }
 
+    /// The days from the first of both to the last of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
+
     /// Every day, in order.
     pub fn iter(self) -> impl Iterator<Item = NaiveDate> {
         self.from.iter_days().take_while(move |day| *day < self.to)

@@ -4,6 +4,7 @@ mod demo;
 mod import;
 mod output;
 mod reconcile;
+mod recover;
 mod spend;
 mod table;
 
@@ -49,6 +50,8 @@ enum Command {
     Spend(Box<spend::SpendArguments>),
     /// Show source against stored, to the last digit
     Reconcile(reconcile::ReconcileArguments),
+    /// Rebuild a lost catalog from the store
+    Recover(recover::RecoverArguments),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -99,6 +102,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Import(import) => import::run(import, &App::open(config).await?).await,
         Command::Spend(spend) => spend::run(spend, &App::open(config).await?).await,
         Command::Reconcile(reconcile) => reconcile::run(reconcile, &App::open(config).await?).await,
+        Command::Recover(recover) => recover::run(recover, &App::open(config).await?).await,
         Command::Demo(_) => Ok(ExitCode::SUCCESS),
     }
 }

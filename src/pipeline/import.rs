@@ -107,7 +107,13 @@ async fn one(
     let result = stage_and_commit(app, request, delivery, progress, &mut run, &mut rejects).await;
     run.finished_at = Some(now());
     match result {
-        Ok(Outcome::Committed) => return Ok(run),
+        Ok(Outcome::Committed) => {
+            // The bill is in, whatever becomes of its record; the sweeper writes what is missing.
+            if let Err(error) = super::record(app).await {
+                tracing::warn!(error = format!("{error:#}"), "the commit cannot be recorded in the store yet");
+            }
+            return Ok(run);
+        }
         Ok(Outcome::Unchanged) => run.state = RunState::Unchanged,
         Ok(Outcome::Refused) => run.state = RunState::Refused,
         Err(error) => {

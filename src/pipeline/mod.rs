@@ -1,9 +1,13 @@
-//! The order of the pipeline, written here once: survey, normalise, own, stage, check, commit, sweep (docs/ARCHITECTURE.md).
+//! The order of the pipeline, written here once: survey, normalise, own, stage, check, commit, record, sweep (docs/ARCHITECTURE.md).
 
 mod balance;
 mod guards;
 mod import;
+mod record;
+mod recover;
 mod sweep;
 
 pub use import::{Force, ImportRequest, Progress, import};
+pub use record::record;
+pub use recover::{LeftOut, Recovered, recover};
 pub use sweep::sweep;

@@ -1,23 +1,38 @@
 //! Removes what nobody can read any more, by catalog row, never by listing the store.
 
-use outlay_model::PartId;
+use std::time::Duration;
 
+use outlay_catalog::Doomed;
+
+use super::record::{document, record};
 use crate::app::{App, now};
 
 /// Removes the files of expired intents and of parts retired for longer than the grace, and gives how many parts went.
 ///
+/// Retired parts wait until what took their place is recorded beside the bills: whatever happens to the catalog then, the
+/// old bill or the new one can be recovered.
+///
 /// # Errors
 /// When the catalog or the store fails; what was not removed stays named and is tried again next time.
 pub async fn sweep(app: &App) -> anyhow::Result<usize> {
-    let doomed = app.catalog.sweepable(now(), app.retire_grace).await?;
+    let grace = match record(app).await {
+        Ok(()) => app.retire_grace,
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "commits cannot be recorded in the store; retired files stay");
+            Duration::MAX
+        }
+    };
+    let doomed = app.catalog.sweepable(now(), grace).await?;
     let count = doomed.len();
-    for part in doomed {
-        remove(app, part.part, part.files).await?;
+    for doomed in doomed {
+        remove(app, doomed).await?;
     }
     Ok(count)
 }
 
-async fn remove(app: &App, part: PartId, files: Vec<outlay_model::part::PartFile>) -> anyhow::Result<()> {
+async fn remove(app: &App, Doomed { part, files }: Doomed) -> anyhow::Result<()> {
+    // The record first: without its files it would promise what is not there.
+    app.store.remove_document(&document(&part)).await?;
     for file in &files {
         app.store.remove(file).await?;
     }

@@ -7,14 +7,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use outlay_ledger::schema::{BILLING_PERIOD, CHARGE_DATE, ROWS, nulls_billed_column, nulls_column};
+use outlay_ledger::schema::{BILLING_PERIOD, CHARGE_DATE, PART_ID, ROWS, nulls_billed_column, nulls_column};
 use outlay_ledger::tags::TagReader;
 use outlay_ledger::{decimal, filter, rollup, schema};
 use outlay_model::dimension::tag_column;
 use outlay_model::filter::Filter;
 use outlay_model::part::Layer;
 use outlay_model::query::{Basis, Metric};
-use outlay_model::{Currency, DateRange, Dimension, Granularity, Money, TagKey};
+use outlay_model::{Currency, DateRange, Dimension, Granularity, Money, PartId, TagKey};
 use polars::prelude::{
     Column, DataFrame, DataType, DslBuilder, Expr, ExtraColumnsPolicy, Field, Int32Chunked, IntoColumn, LazyFrame,
     MissingColumnsPolicy, ParquetOptions, PlRefPath, PlSmallStr, PolarsResult, ScanSources, SchemaRef,
@@ -35,6 +35,8 @@ pub struct Scan {
     pub inside: bool,
     /// Tag keys that have no column in them and must be read from `Tags`.
     pub tags_from_text: BTreeSet<TagKey>,
+    /// The parts whose rows count, where the files hold those of others too; empty for all.
+    pub only_parts: BTreeSet<PartId>,
 }
 
 /// What to add up.
@@ -180,10 +182,16 @@ impl Store {
         if query.granularity == Granularity::Hour {
             needed.insert("ChargePeriodStart".to_owned());
         }
+        if !scan.only_parts.is_empty() {
+            needed.insert(PART_ID.to_owned());
+        }
         let schema = schema::of(needed.iter().map(String::as_str));
         let mut plan = self.scan(&scan.files, schema)?;
         for key in &scan.tags_from_text {
             plan = plan.with_column(self.tag_from_text(key));
+        }
+        if !scan.only_parts.is_empty() {
+            plan = plan.filter(filter::one_of(PART_ID, scan.only_parts.iter().map(PartId::as_str)));
         }
         if !scan.inside {
             let time = col(if query.basis == Basis::Billing { BILLING_PERIOD } else { CHARGE_DATE });

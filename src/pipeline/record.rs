@@ -1,0 +1,35 @@
+//! Writes down beside the bills what is live, so that a lost catalog can be rebuilt (`outlay recover`).
+
+use outlay_catalog::Record;
+use outlay_model::PartId;
+
+use crate::app::App;
+
+/// Where the records of commits are in the store.
+pub(super) const FOLDER: &str = "commits";
+
+/// The document of a part's record.
+pub(super) fn document(part: &PartId) -> String {
+    format!("{FOLDER}/{part}.json")
+}
+
+/// Writes the record of every live part that has none yet, or an older one. What a crash kept from being written is
+/// written here the next time.
+///
+/// # Errors
+/// When the catalog or the store fails; what was not written is tried again next time.
+pub async fn record(app: &App) -> anyhow::Result<()> {
+    for part in app.catalog.unrecorded().await? {
+        if let Some(record) = app.catalog.record(&part).await? {
+            write(app, &record).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn write(app: &App, record: &Record) -> anyhow::Result<()> {
+    let text = serde_json::to_vec(record)?;
+    app.store.put_document(&document(&record.part.id), text).await?;
+    app.catalog.recorded(record).await?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Rebuilds a lost catalog from the store: from the records of its commits, each held against the files it speaks of.
+//!
+//! Nothing is guessed and nothing is deleted. A delivery whose newest record cannot be trusted is left out and named, for
+//! its older copy would be an old bill in the place of a new one. Files that no record speaks of are named; they are
+//! parts that were being staged, or their record was lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bigdecimal::BigDecimal;
+use outlay_catalog::{Intent, Record, Rejects, Run};
+use outlay_model::part::{PartFile, RunState};
+use outlay_model::query::Metric;
+use outlay_model::{DeliveryKey, PartId, RunId, SourceName};
+use outlay_store::{Footer, Found};
+use uuid::Uuid;
+
+use super::record::FOLDER;
+use crate::app::{App, now};
+
+/// What was recovered, and what was not.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Deliveries that are live again.
+    pub deliveries: usize,
+    /// Their charges.
+    pub charges: u64,
+    /// The generation the catalog is at.
+    pub generation: u64,
+    /// Deliveries that could not be recovered, with the reason.
+    pub left_out: Vec<LeftOut>,
+    /// Files that belong to nothing that was recovered, with what they say of themselves.
+    pub strays: Vec<Found>,
+}
+
+/// A delivery that could not be recovered.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// Whose.
+    pub source: SourceName,
+    /// Which.
+    pub delivery: DeliveryKey,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Makes the commits again that the store has records of. With `discard_strays`, the files that belong to none of them are
+/// handed to the sweeper.
+///
+/// # Errors
+/// When the catalog is not empty, when it or the store fails, or when a record cannot be read and nothing tells whose it is.
+pub async fn recover(app: &App, discard_strays: bool) -> anyhow::Result<Recovered> {
+    let found: BTreeMap<String, Found> =
+        app.store.footers().await?.into_iter().map(|found| (found.file.path.clone(), found)).collect();
+    let (records, mut left_out) = read_records(app, &found).await?;
+    let mut kept: Vec<Record> = Vec::new();
+    for ((source, delivery), mut records) in by_delivery(records) {
+        records.sort_by_key(|record| record.generation);
+        let Some(newest) = records.pop() else { continue };
+        if left_out.iter().any(|out| out.source == source && out.delivery == delivery) {
+            continue;
+        }
+        match verify(&newest, &found) {
+            Ok(()) => {
+                // A copy that was replaced may be on its way out already.
+                kept.extend(records.into_iter().filter(|old| verify(old, &found).is_ok()));
+                kept.push(newest);
+            }
+            Err(why) => left_out.push(LeftOut { source, delivery, why }),
+        }
+    }
+    left_out.sort();
+    let named: BTreeSet<&str> =
+        kept.iter().flat_map(|record| &record.part.files).map(|file| file.path.as_str()).collect();
+    let strays: Vec<Found> =
+        found.values().filter(|found| !named.contains(found.file.path.as_str())).cloned().collect();
+    let generation = app.catalog.restore(kept, now()).await?;
+    let live = app.catalog.snapshot().await?;
+    if discard_strays && !strays.is_empty() {
+        discard(app, strays.iter().map(|stray| stray.file.clone()).collect()).await?;
+    }
+    let charges = live.parts.iter().map(|part| part.rows).sum();
+    Ok(Recovered { deliveries: live.parts.len(), charges, generation, left_out, strays })
+}
+
+/// The records of the store. One that cannot be read leaves out the delivery that its files say they are of.
+async fn read_records(app: &App, found: &BTreeMap<String, Found>) -> anyhow::Result<(Vec<Record>, Vec<LeftOut>)> {
+    let (mut records, mut left_out) = (Vec::new(), Vec::new());
+    for path in app.store.list(FOLDER).await? {
+        let Some(id) = path.strip_prefix(FOLDER).and_then(|name| name.trim_start_matches('/').strip_suffix(".json"))
+        else {
+            anyhow::bail!("{path} in the store is no record of a commit: move it away");
+        };
+        let Some(text) = app.store.document(&path).await? else { continue };
+        match serde_json::from_slice::<Record>(&text) {
+            Ok(record) if record.record <= Record::VERSION => records.push(record),
+            Ok(record) => anyhow::bail!(
+                "{path} was written by a newer outlay (record version {}, this one knows {}): recover with that version",
+                record.record,
+                Record::VERSION
+            ),
+            Err(error) => {
+                let footers = found.values().filter_map(|found| found.footer.as_ref().ok());
+                let Some(footer) = footers.into_iter().find(|footer| footer.part.as_str() == id) else {
+                    anyhow::bail!(
+                        "the record {path} cannot be read ({error}), and no file tells whose it is: restore it from a \
+                         backup of the store, or move it away and import that bill again"
+                    );
+                };
+                let (source, delivery) = (footer.source.clone(), footer.delivery.clone());
+                left_out.push(LeftOut { source, delivery, why: format!("its record {path} cannot be read: {error}") });
+            }
+        }
+    }
+    Ok((records, left_out))
+}
+
+fn by_delivery(records: Vec<Record>) -> BTreeMap<(SourceName, DeliveryKey), Vec<Record>> {
+    let mut deliveries: BTreeMap<_, Vec<Record>> = BTreeMap::new();
+    for record in records {
+        let key = (record.part.source.clone(), record.part.delivery.clone());
+        deliveries.entry(key).or_default().push(record);
+    }
+    deliveries
+}
+
+/// Holds a record against the files it speaks of.
+fn verify(record: &Record, found: &BTreeMap<String, Found>) -> Result<(), String> {
+    let part = &record.part;
+    let shared = part.bundle.as_ref().map(|bundle| bundle.file(&part.source));
+    for file in &part.files {
+        let path = &file.path;
+        let found = found.get(path).ok_or_else(|| format!("its file {path} is missing"))?;
+        let footer = found.footer.as_ref().map_err(|wrong| format!("its file {path}: {wrong}"))?;
+        let told = |what| Err(format!("its file {path} says it is of {what}"));
+        let owner =
+            part.bundle.as_ref().filter(|_| shared.as_ref() == Some(file)).map_or(&part.id, |bundle| &bundle.id);
+        if footer.part != *owner || footer.source != part.source {
+            return told("another part");
+        }
+        if owner == &part.id {
+            compare(record, file, footer)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a file of one part says against what its commit said.
+fn compare(record: &Record, file: &PartFile, footer: &Footer) -> Result<(), String> {
+    let (part, path) = (&record.part, &file.path);
+    if (&footer.delivery, &footer.fingerprint) != (&part.delivery, &part.fingerprint) {
+        return Err(format!("its file {path} says it is of another delivery"));
+    }
+    if footer.rows != part.rows {
+        return Err(format!("its file {path} has {} charges instead of {}", footer.rows, part.rows));
+    }
+    for (metric, sum) in &footer.sums {
+        let stored: BigDecimal =
+            record.balances.iter().filter(|balance| balance.metric == *metric).map(|balance| &balance.stored).sum();
+        if *sum != stored {
+            return Err(differs(path, *metric, sum, &stored));
+        }
+    }
+    Ok(())
+}
+
+fn differs(path: &str, metric: Metric, sum: &BigDecimal, stored: &BigDecimal) -> String {
+    use outlay_model::money::plain;
+    format!("its file {path} adds up to {} {metric} instead of {}", plain(sum), plain(stored))
+}
+
+/// Names the files in the catalog as those of a part that was given up, so that the sweeper takes them.
+async fn discard(app: &App, files: Vec<PartFile>) -> anyhow::Result<()> {
+    let id = || Uuid::now_v7().to_string();
+    let source = SourceName::parse("outlay").map_err(anyhow::Error::msg)?;
+    let mut run = Run::started(RunId::new(id()), source.clone(), "recover", now());
+    app.catalog.start_run(&run).await?;
+    let part = PartId::new(id());
+    let message = format!("{} files that belong to no commit are discarded", files.len());
+    app.catalog.intend(&Intent { part: part.clone(), run: run.id.clone(), source, files, expires_at: now() }).await?;
+    app.catalog.abandon(&part).await?;
+    (run.state, run.finished_at, run.message) = (RunState::Unchanged, Some(now()), Some(message));
+    app.catalog.finish_run(&run, &Rejects::default()).await?;
+    Ok(())
+}
