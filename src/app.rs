@@ -13,7 +13,7 @@ use outlay_model::part::Guard;
 use outlay_model::rates::RateTable;
 use outlay_store::Store;
 
-use crate::config::Config;
+use crate::config::{Config, Retention};
 
 /// Everything a command needs.
 #[derive(Clone)]
@@ -30,6 +30,10 @@ pub struct App {
     pub guard: Guard,
     /// How long a replaced part is kept for readers that still use it.
     pub retire_grace: Duration,
+    /// How many days after its end a month is final, so that its files are put together.
+    pub final_after_days: u32,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 impl App {
@@ -53,6 +57,8 @@ impl App {
             settings: Arc::new(Settings { tags: config.tags.clone(), privacy }),
             guard: config.guard.clone(),
             retire_grace: Duration::from_secs(u64::from(config.store.retire_grace_hours) * 3600),
+            final_after_days: config.store.final_after_days,
+            retention: config.retention.clone(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The server: the API, and the sweeper beside it, until somebody asks it to stop.
+//! The server: the API, and the housekeeping beside it, until somebody asks it to stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use crate::app::{App, now};
 use crate::pipeline;
 
-/// How often expired files are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often expired files, scattered months and unrecorded commits are looked for.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 
 /// Serves on an address until a signal. `ready` is told where, once it listens.
 ///
@@ -22,18 +22,21 @@ pub async fn serve(app: App, listen: SocketAddr, ready: impl FnOnce(SocketAddr))
         format!("cannot listen on {listen}; choose another address with --listen or [server] listen")
     })?;
     ready(listener.local_addr()?);
-    let sweeper = tokio::spawn(sweep_often(app.clone()));
+    let housekeeper = tokio::spawn(keep_house(app.clone()));
     let router = outlay_api::router(app.insights.clone(), Arc::new(now));
     axum::serve(listener, router).with_graceful_shutdown(asked_to_stop()).await?;
-    sweeper.abort();
+    housekeeper.abort();
     app.catalog.close().await;
     Ok(())
 }
 
-async fn sweep_often(app: App) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+async fn keep_house(app: App) {
+    let mut ticks = tokio::time::interval(HOUSEKEEPING_EVERY);
     loop {
         ticks.tick().await;
+        if let Err(error) = pipeline::keep_in_shape(&app).await {
+            tracing::error!(error = format!("{error:#}"), "the store could not be kept in shape; it is tried again");
+        }
         if let Err(error) = pipeline::sweep(&app).await {
             tracing::error!(error = format!("{error:#}"), "the sweep failed; it is tried again");
         }

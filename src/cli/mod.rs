@@ -1,8 +1,10 @@
 //! The command line (docs/ARCHITECTURE.md): 0 done, 1 failed, 2 bad usage.
 
+mod check;
 mod demo;
 mod import;
 mod output;
+mod rebuild;
 mod reconcile;
 mod recover;
 mod spend;
@@ -50,6 +52,10 @@ enum Command {
     Spend(Box<spend::SpendArguments>),
     /// Show source against stored, to the last digit
     Reconcile(reconcile::ReconcileArguments),
+    /// Check that everything is where it should be
+    Check,
+    /// Make anew what an older version or configuration rolled up
+    Rebuild(rebuild::RebuildArguments),
     /// Rebuild a lost catalog from the store
     Recover(recover::RecoverArguments),
     /// Show the configuration
@@ -102,6 +108,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Import(import) => import::run(import, &App::open(config).await?).await,
         Command::Spend(spend) => spend::run(spend, &App::open(config).await?).await,
         Command::Reconcile(reconcile) => reconcile::run(reconcile, &App::open(config).await?).await,
+        Command::Check => check::run(&App::open(config).await?).await,
+        Command::Rebuild(rebuild) => rebuild::run(rebuild, &App::open(config).await?).await,
         Command::Recover(recover) => recover::run(recover, &App::open(config).await?).await,
         Command::Demo(_) => Ok(ExitCode::SUCCESS),
     }

@@ -8,7 +8,7 @@ use outlay_model::tags::TagSettings;
 
 use super::problem::dotted;
 use super::tree::Path;
-use super::{Config, Place, Problem};
+use super::{Config, Place, Problem, Retention};
 
 /// Checks what was understood. The defaults have no problems, so every problem has a place.
 pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &mut Vec<Problem>) {
@@ -29,6 +29,21 @@ pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &
     if config.store.retire_grace_hours == 0 {
         let text = "queries under way would lose the files they read; give at least 1";
         add_plain(&["store", "retire_grace_hours"], text);
+    }
+    let Retention { charges_months, daily_months } = config.retention;
+    for (key, months) in [("charges_months", charges_months), ("daily_months", daily_months)] {
+        if months == Some(0) {
+            add_plain(
+                &["retention", key],
+                "nothing at all would be kept; give at least 1, or leave it out to keep everything",
+            );
+        }
+    }
+    if let Some(daily) = daily_months.filter(|daily| charges_months.is_none_or(|charges| *daily < charges)) {
+        let text = format!(
+            "charges would be kept longer than their totals; give charges_months too, and at most {daily} for it"
+        );
+        add_plain(&["retention", "daily_months"], &text);
     }
     for (path, text) in tag_problems(&config.tags, places) {
         add(&path, &path, text);

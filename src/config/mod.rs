@@ -55,6 +55,8 @@ pub struct Config {
     pub rates: BTreeMap<Currency, Vec<RateEntry>>,
     /// When a new copy of a bill is refused.
     pub guard: Guard,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 /// The HTTP server.
@@ -76,6 +78,20 @@ pub struct Store {
     /// How long files that were replaced stay, for the queries that still read them: at least 1.
     #[schemars(range(min = 1))]
     pub retire_grace_hours: u32,
+    /// How many days after its end a month is taken for final: then the daily files of each source become one.
+    pub final_after_days: u32,
+}
+
+/// How long what is kept. Whole months before this one; by default everything is kept for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Months for which every charge is kept. Older ones answer only what the daily totals can.
+    #[schemars(range(min = 1))]
+    pub charges_months: Option<u32>,
+    /// Months for which the daily totals are kept: not fewer than `charges_months`. Older days have no answer.
+    #[schemars(range(min = 1))]
+    pub daily_months: Option<u32>,
 }
 
 /// The SQL database.
@@ -106,6 +122,7 @@ impl Default for Config {
             privacy: Privacy::default(),
             rates: BTreeMap::new(),
             guard: Guard::default(),
+            retention: Retention::default(),
         }
     }
 }
@@ -118,7 +135,7 @@ impl Default for Server {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: StoreUrl::default(), retire_grace_hours: 24 }
+        Self { url: StoreUrl::default(), retire_grace_hours: 24, final_after_days: 60 }
     }
 }
 

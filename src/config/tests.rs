@@ -258,6 +258,7 @@ fn print_says_where_each_value_comes_from() {
     [store]
     url = "/data"  # --data
     retire_grace_hours = 24  # default
+    final_after_days = 60  # default
 
     [catalog]
     url = "sqlite:///data/catalog.db"  # --data

@@ -83,6 +83,7 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
     for delivery in deliveries {
         runs.push(one(app, request, delivery, &progress).await?);
     }
+    super::keep_in_shape(app).await?;
     super::sweep(app).await?;
     Ok(runs)
 }

@@ -5,9 +5,11 @@ mod guards;
 mod import;
 mod record;
 mod recover;
+mod reshape;
 mod sweep;
 
 pub use import::{Force, ImportRequest, Progress, import};
 pub use record::record;
 pub use recover::{LeftOut, Recovered, recover};
+pub use reshape::{Stale, Which, keep_in_shape, rebuild, stale};
 pub use sweep::sweep;

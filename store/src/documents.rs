@@ -40,6 +40,18 @@ impl Store {
         Ok(self.listed(folder).await?.into_iter().map(|listed| listed.path).collect())
     }
 
+    /// Writes a document, reads it back and removes it: whether the store can be used at all.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        const PROBE: &str = "probe";
+        self.put_document(PROBE, PROBE.into()).await?;
+        let read = self.document(PROBE).await?;
+        self.remove_document(PROBE).await?;
+        if read.as_deref() == Some(PROBE.as_bytes()) { Ok(()) } else { Err(StoreError::Corrupt { what: "probe" }) }
+    }
+
     pub(crate) async fn listed(&self, folder: &str) -> Result<Vec<Listed>, StoreError> {
         let path = folder.to_owned();
         self.in_folder(move |folder| folder.list(&path)).await

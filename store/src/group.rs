@@ -218,7 +218,7 @@ impl Store {
         Ok(if keys.is_empty() { plan.select(values) } else { plan.group_by(keys).agg(values) })
     }
 
-    fn scan(&self, files: &[String], schema: SchemaRef) -> Result<LazyFrame, StoreError> {
+    pub(crate) fn scan(&self, files: &[String], schema: SchemaRef) -> Result<LazyFrame, StoreError> {
         let paths = files.iter().map(|file| PlRefPath::new(self.path(file).to_string_lossy()));
         let options =
             ParquetOptions { schema: Some(Arc::clone(&schema)), use_statistics: true, ..ParquetOptions::default() };

@@ -9,6 +9,7 @@ mod error;
 mod folder;
 mod footer;
 mod group;
+mod reshape;
 mod stage;
 
 use std::path::{Path, PathBuf};

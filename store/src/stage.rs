@@ -23,10 +23,11 @@ use polars::prelude::{
 };
 
 use crate::footer::key;
+use crate::reshape::PartSums;
 use crate::{Store, StoreError};
 
 /// Rows of a row group: enough to compress well, few enough to hold in memory.
-const ROW_GROUP: usize = 1 << 17;
+pub(crate) const ROW_GROUP: usize = 1 << 17;
 
 /// What is about to be staged.
 #[derive(Debug, Clone)]
@@ -77,6 +78,29 @@ pub struct Staged {
 }
 
 impl Staged {
+    /// A file with the daily rows of several parts: only what all of it adds up to. Each part's own commit says the rest.
+    pub(crate) fn of_several<'a>(parts: impl Iterator<Item = &'a PartSums>) -> Self {
+        let all = BalanceKey { billing_period: None, invoice: None, currency: String::new() };
+        let (mut rows, mut sums) = (0, BTreeMap::new());
+        for (more, costs) in parts {
+            rows += more;
+            for (metric, cost) in costs {
+                let sum: &mut BigDecimal = sums.entry((all.clone(), *metric)).or_default();
+                *sum += cost.unwrap_or_default().to_exact();
+            }
+        }
+        Self {
+            rows,
+            sums,
+            columns: BTreeSet::new(),
+            daily_tags: BTreeSet::new(),
+            days: Vec::new(),
+            billing_periods: BTreeSet::new(),
+            currencies: BTreeSet::new(),
+            null_rows: BTreeMap::new(),
+        }
+    }
+
     /// From the first day of its charges to the day after the last.
     #[must_use]
     pub fn span(&self) -> Option<outlay_model::DateRange> {
@@ -146,7 +170,7 @@ impl Stage<'_> {
             daily_keys.iter().filter(|key| self.spec.tag_keys.contains(*key)).cloned().collect();
         let part = lit(self.spec.part.as_str()).alias(PART_ID);
         let mut daily = streamed(rollup::roll_up(scan(&self.path)?, &columns, &daily_tags).with_column(part))?;
-        let staged = self.read_back(&columns, daily_tags, &daily)?;
+        let staged = read_back(self.rows, &self.path, &columns, daily_tags, &daily)?;
 
         let path = self.store.path(&file_path(&self.spec, Layer::Daily));
         let file = create(&path)?;
@@ -154,67 +178,69 @@ impl Stage<'_> {
         sync(&path)?;
         Ok(staged)
     }
+}
 
-    fn read_back(
-        &self,
-        columns: &BTreeSet<String>,
-        daily_tags: BTreeSet<TagKey>,
-        daily: &DataFrame,
-    ) -> Result<Staged, StoreError> {
-        let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(|m| columns.contains(m.column())).collect();
-        let invoice = if columns.contains("InvoiceId") { col("InvoiceId") } else { lit("").alias("InvoiceId") };
-        let keys = [col(BILLING_PERIOD), invoice, col("BillingCurrency")];
-        let sums: Vec<Expr> = metrics.iter().map(|metric| col(metric.column()).sum()).collect();
-        let by_invoice = streamed(scan(&self.path)?.group_by(keys).agg(sums))?;
-        let mut staged = Staged {
-            rows: self.rows,
-            columns: columns.clone(),
-            daily_tags,
-            sums: BTreeMap::new(),
-            days: day_sums(daily)?,
-            billing_periods: BTreeSet::new(),
-            currencies: BTreeSet::new(),
-            null_rows: BTreeMap::new(),
-        };
-        let periods = dates(by_invoice.column(BILLING_PERIOD)?)?;
-        let invoices = texts(by_invoice.column("InvoiceId")?)?;
-        let currencies = texts(by_invoice.column("BillingCurrency")?)?;
-        for metric in &metrics {
-            let sums = decimal::amounts(by_invoice.column(metric.column())?.as_materialized_series())?;
-            let mut total = BigDecimal::default();
-            for (row, sum) in sums.into_iter().enumerate() {
-                let sum = sum.unwrap_or_default().to_exact();
-                total += &sum;
-                let key = BalanceKey {
-                    billing_period: periods[row],
-                    invoice: invoices[row].clone().filter(|invoice| !invoice.is_empty()),
-                    currency: currencies[row].clone().unwrap_or_default(),
-                };
-                *staged.sums.entry((key, *metric)).or_default() += sum;
-            }
-            let rolled: BigDecimal = decimal::amounts(daily.column(metric.column())?.as_materialized_series())?
-                .into_iter()
-                .flatten()
-                .map(Money::to_exact)
-                .sum();
-            if rolled != total {
-                return Err(StoreError::NotConserved { column: metric.column() });
-            }
+/// What a staged part's files hold: the charges on disk, and their roll-up, which must add up to them.
+pub(crate) fn read_back(
+    rows: u64,
+    charges: &Path,
+    columns: &BTreeSet<String>,
+    daily_tags: BTreeSet<TagKey>,
+    daily: &DataFrame,
+) -> Result<Staged, StoreError> {
+    let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(|m| columns.contains(m.column())).collect();
+    let invoice = if columns.contains("InvoiceId") { col("InvoiceId") } else { lit("").alias("InvoiceId") };
+    let keys = [col(BILLING_PERIOD), invoice, col("BillingCurrency")];
+    let sums: Vec<Expr> = metrics.iter().map(|metric| col(metric.column()).sum()).collect();
+    let by_invoice = streamed(scan(charges)?.group_by(keys).agg(sums))?;
+    let mut staged = Staged {
+        rows,
+        columns: columns.clone(),
+        daily_tags,
+        sums: BTreeMap::new(),
+        days: day_sums(daily)?,
+        billing_periods: BTreeSet::new(),
+        currencies: BTreeSet::new(),
+        null_rows: BTreeMap::new(),
+    };
+    let periods = dates(by_invoice.column(BILLING_PERIOD)?)?;
+    let invoices = texts(by_invoice.column("InvoiceId")?)?;
+    let currencies = texts(by_invoice.column("BillingCurrency")?)?;
+    for metric in &metrics {
+        let sums = decimal::amounts(by_invoice.column(metric.column())?.as_materialized_series())?;
+        let mut total = BigDecimal::default();
+        for (row, sum) in sums.into_iter().enumerate() {
+            let sum = sum.unwrap_or_default().to_exact();
+            total += &sum;
+            let key = BalanceKey {
+                billing_period: periods[row],
+                invoice: invoices[row].clone().filter(|invoice| !invoice.is_empty()),
+                currency: currencies[row].clone().unwrap_or_default(),
+            };
+            *staged.sums.entry((key, *metric)).or_default() += sum;
         }
-        for metric in Metric::ALL {
-            let nulls = daily.column(schema::nulls_column(*metric))?.as_materialized_series().i64()?.sum().unwrap_or(0);
-            staged.null_rows.insert(*metric, u64::try_from(nulls).unwrap_or(0));
+        let rolled: BigDecimal = decimal::amounts(daily.column(metric.column())?.as_materialized_series())?
+            .into_iter()
+            .flatten()
+            .map(Money::to_exact)
+            .sum();
+        if rolled != total {
+            return Err(StoreError::NotConserved { column: metric.column() });
         }
-        staged.billing_periods = periods.into_iter().flatten().collect();
-        for currency in currencies.iter().flatten() {
-            staged.currencies.insert(currency.parse().map_err(|_| StoreError::Corrupt { what: "currency" })?);
-        }
-        Ok(staged)
     }
+    for metric in Metric::ALL {
+        let nulls = daily.column(schema::nulls_column(*metric))?.as_materialized_series().i64()?.sum().unwrap_or(0);
+        staged.null_rows.insert(*metric, u64::try_from(nulls).unwrap_or(0));
+    }
+    staged.billing_periods = periods.into_iter().flatten().collect();
+    for currency in currencies.iter().flatten() {
+        staged.currencies.insert(currency.parse().map_err(|_| StoreError::Corrupt { what: "currency" })?);
+    }
+    Ok(staged)
 }
 
 /// The columns of `charges` once they are owned.
-fn owned_columns(spec: &StageSpec) -> BTreeSet<String> {
+pub(crate) fn owned_columns(spec: &StageSpec) -> BTreeSet<String> {
     let added = [schema::SOURCE, schema::TEAM, schema::COMPONENT, schema::ENVIRONMENT, schema::OWNERSHIP_RULE, PART_ID];
     spec.columns.iter().cloned().chain(added.map(ToOwned::to_owned)).collect()
 }
@@ -224,7 +250,7 @@ fn file_path(spec: &StageSpec, layer: Layer) -> String {
     files.into_iter().find(|file| file.layer == layer).map(|file| file.path).unwrap_or_default()
 }
 
-fn create(path: &Path) -> Result<File, StoreError> {
+pub(crate) fn create(path: &Path) -> Result<File, StoreError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|source| StoreError::io(folder, source))?;
     }
@@ -232,7 +258,7 @@ fn create(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Makes sure a file's bytes and its name survive a power cut.
-fn sync(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync(path: &Path) -> Result<(), StoreError> {
     let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
     sync(path).map_err(|source| StoreError::io(path, source))?;
     for folder in path.ancestors().skip(1).take(3) {
@@ -242,7 +268,7 @@ fn sync(path: &Path) -> Result<(), StoreError> {
 }
 
 /// A writer whose footer says what the file is, so that the catalog could be rebuilt from the store.
-fn writer(file: File, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWriter<File> {
+pub(crate) fn writer(file: File, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWriter<File> {
     let mut footer = vec![
         (key::PART.to_owned(), spec.part.to_string()),
         (key::SOURCE.to_owned(), spec.source.to_string()),
@@ -269,7 +295,7 @@ fn writer(file: File, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWrite
         .with_key_value_metadata(Some(KeyValueMetadata::from_static(footer)))
 }
 
-fn scan(path: &Path) -> Result<LazyFrame, StoreError> {
+pub(crate) fn scan(path: &Path) -> Result<LazyFrame, StoreError> {
     let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
     Ok(LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), args)?)
 }

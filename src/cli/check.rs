@@ -1,0 +1,51 @@
+//! `outlay check`: whether everything is where it should be, and what to do where it is not.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use super::output::{count, print};
+use super::rebuild::STALE_CHARGES;
+use crate::app::App;
+use crate::pipeline::{self, Stale, Which};
+
+pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
+    let mut text = Vec::new();
+    let mut fine = true;
+    let mut problem = |text: &mut Vec<String>, line: String| {
+        fine = false;
+        text.push(format!("PROBLEM  {line}"));
+    };
+    let snapshot = app.catalog.snapshot().await?;
+    let (deliveries, charges) = (snapshot.parts.len(), snapshot.parts.iter().map(|part| part.rows).sum());
+    text.push(format!("ok       catalog: {deliveries} deliveries, {} charges", count(charges)));
+    match app.store.probe().await {
+        Ok(()) => text.push("ok       store: can be read and written".to_owned()),
+        Err(error) => problem(&mut text, format!("store: {:#}", anyhow::Error::from(error))),
+    }
+    let mut there: BTreeSet<String> = BTreeSet::new();
+    for layer in ["charges", "daily"] {
+        there.extend(app.store.list(layer).await?);
+    }
+    for part in &snapshot.parts {
+        for file in part.files.iter().filter(|file| !there.contains(&file.path)) {
+            let (source, delivery, path) = (&part.source, &part.delivery, &file.path);
+            let line = format!(
+                "{source} {delivery}: {path} is missing from the store: restore it from a backup, or import the bill again"
+            );
+            problem(&mut text, line);
+        }
+    }
+    let unrecorded = app.catalog.unrecorded().await?.len();
+    if unrecorded > 0 {
+        text.push(format!("note     {unrecorded} commits are not recorded in the store yet; the next sweep does it"));
+    }
+    for (part, stale) in pipeline::stale(app, &Which::default()).await? {
+        let what = match stale {
+            Stale::Daily => "its daily totals are stale: outlay rebuild",
+            Stale::Charges => STALE_CHARGES,
+        };
+        text.push(format!("stale    {} {}: {what}", part.source, part.delivery));
+    }
+    print(&text.join("\n"))?;
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

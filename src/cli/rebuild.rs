@@ -1,0 +1,51 @@
+//! `outlay rebuild`.
+
+use std::process::ExitCode;
+
+use outlay_model::part::RunState;
+use outlay_model::{DateRange, SourceName};
+
+use super::output::{count, print};
+use crate::app::{App, now};
+use crate::pipeline::{self, Stale, Which};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RebuildArguments {
+    /// Only deliveries with charges in this period, such as 2026-10
+    #[arg(long, value_name = "PERIOD", value_parser = |text: &str| DateRange::parse_period(text, now().date_naive()))]
+    period: Option<DateRange>,
+    /// Only this source
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| SourceName::parse(text))]
+    source: Option<SourceName>,
+}
+
+pub(super) async fn run(arguments: &RebuildArguments, app: &App) -> anyhow::Result<ExitCode> {
+    let which = Which { source: arguments.source.clone(), days: arguments.period };
+    let stale = pipeline::stale(app, &which).await?;
+    if stale.is_empty() {
+        return print("nothing is stale");
+    }
+    let mut failed = false;
+    for (part, kind) in stale {
+        let name = format!("{} {}", part.source, part.delivery);
+        match kind {
+            Stale::Charges => print(&format!("{name}: {}", STALE_CHARGES))?,
+            Stale::Daily => match pipeline::rebuild(app, &part).await {
+                Ok(run) if run.state == RunState::Committed => {
+                    print(&format!("{name}: rolled up anew, {} charges", count(run.rows)))?
+                }
+                Ok(_) => print(&format!("{name}: was restated meanwhile, nothing to do"))?,
+                Err(error) => {
+                    failed = true;
+                    print(&format!("{name}: failed: {error:#}"))?
+                }
+            },
+        };
+    }
+    pipeline::sweep(app).await?;
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What to do about charges that an older version read.
+pub(super) const STALE_CHARGES: &str =
+    "its charges were read by an older version: import or collect the bill again to have them as this one reads them";

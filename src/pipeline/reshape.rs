@@ -1,0 +1,274 @@
+//! Keeps the store in shape: rolls up anew what an older version or configuration made, puts the daily files of final months
+//! together, and lets detail go that is kept no longer. No answer changes, but for what [retention] says.
+//!
+//! Each is a run that shows in `/runs`, and one transaction: readers see the old files or the new ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Context;
+use bigdecimal::BigDecimal;
+use chrono::{Datelike, Months, NaiveDate, TimeDelta};
+use outlay_catalog::{CatalogError, Intent, Refile, Rejects, Run};
+use outlay_collectors::focus;
+use outlay_ledger::own::RULE_BOOK;
+use outlay_ledger::schema::LAYOUT;
+use outlay_model::part::{BalanceKey, Bundle, Layer, Part, PartFile, RunState, Versions};
+use outlay_model::query::Metric;
+use outlay_model::{DateRange, PartId, RunId, SourceName, TagKey};
+use outlay_store::Staged;
+use uuid::Uuid;
+
+use crate::app::{App, now};
+
+/// How long writing files anew may take.
+const WRITING: TimeDelta = TimeDelta::hours(12);
+
+/// What is stale about a part, and what can be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    /// Its roll-up is another than would be made today: `outlay rebuild` makes it anew.
+    Daily,
+    /// Its charges were read by an older normaliser or owned by older rules: only the bill itself helps.
+    Charges,
+}
+
+/// What is stale among the live parts, those of a period and source or all.
+///
+/// # Errors
+/// When the catalog fails.
+pub async fn stale(app: &App, which: &Which) -> anyhow::Result<Vec<(Part, Stale)>> {
+    let snapshot = app.catalog.snapshot().await?;
+    let parts = snapshot.parts.iter().filter(|part| which.covers(part));
+    let keys = app.settings.tags.daily_keys();
+    Ok(parts.filter_map(|part| Some((part.clone(), staleness(part, &keys)?))).collect())
+}
+
+/// Some of the live parts.
+#[derive(Debug, Clone, Default)]
+pub struct Which {
+    /// Those of a source.
+    pub source: Option<SourceName>,
+    /// Those with charges on some of these days.
+    pub days: Option<DateRange>,
+}
+
+impl Which {
+    fn covers(&self, part: &Part) -> bool {
+        let touches = |days: DateRange, part: DateRange| days.from() < part.to() && part.from() < days.to();
+        self.source.as_ref().is_none_or(|source| part.source == *source)
+            && self.days.is_none_or(|days| part.days.is_some_and(|part| touches(days, part)))
+    }
+}
+
+fn staleness(part: &Part, daily_keys: &[TagKey]) -> Option<Stale> {
+    let Versions { normaliser, rule_book, layout } = part.versions;
+    let wanted: BTreeSet<&TagKey> = daily_keys.iter().filter(|key| part.tag_keys.contains(*key)).collect();
+    if part.files(Layer::Charges).next().is_none() {
+        // What is kept no longer cannot be made anew.
+        None
+    } else if normaliser < focus::VERSION || rule_book < RULE_BOOK {
+        Some(Stale::Charges)
+    } else if layout < LAYOUT || part.daily_tags.iter().ne(wanted) {
+        Some(Stale::Daily)
+    } else {
+        None
+    }
+}
+
+/// Rolls a part up anew from its charges.
+///
+/// # Errors
+/// When the roll-up is not the part's any more to the last digit, the part has been replaced, or catalog or store fail.
+pub async fn rebuild(app: &App, part: &Part) -> anyhow::Result<Run> {
+    let id = PartId::new(new_id());
+    let file = PartFile::new(Layer::Daily, &part.source, &id);
+    let work = Reshaping {
+        source: part.source.clone(),
+        kind: "rebuild",
+        message: format!("rolled up {} anew", part.delivery),
+        written: Some((id, file.clone())),
+    };
+    reshape(app, work, async || {
+        let (store, keys, before, to) =
+            (Arc::clone(&app.store), app.settings.tags.daily_keys(), part.clone(), file.clone());
+        let staged = tokio::task::spawn_blocking(move || store.roll_up_again(&before, &to, &keys)).await??;
+        same_sums(app, part, &staged).await?;
+        let charges = part.files.iter().filter(|file| file.layer == Layer::Charges).cloned();
+        let after = Part {
+            files: charges.chain([file.clone()]).collect(),
+            daily_tags: staged.daily_tags,
+            versions: Versions { layout: LAYOUT, ..part.versions },
+            bundle: None,
+            ..part.clone()
+        };
+        Ok(vec![(part.clone(), after)])
+    })
+    .await
+}
+
+/// The charges on disk must still be those that were committed.
+async fn same_sums(app: &App, part: &Part, staged: &Staged) -> anyhow::Result<()> {
+    let mut left: BTreeMap<(BalanceKey, Metric), BigDecimal> = staged.sums.clone();
+    for (source, delivery, balance) in app.catalog.balances(Some(&part.source)).await? {
+        if (source, delivery) == (part.source.clone(), part.delivery.clone()) {
+            *left.entry((balance.key, balance.metric)).or_default() -= balance.stored;
+        }
+    }
+    match left.into_iter().find(|(_, left)| *left != BigDecimal::default()) {
+        None => Ok(()),
+        Some(((key, metric), left)) => anyhow::bail!(
+            "{} {}: the stored charges are off by {left} {} {metric} from what was committed: restore {} from a backup, \
+             or import the bill again",
+            part.source,
+            part.delivery,
+            key.currency,
+            part.files(Layer::Charges).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// Puts the daily files of final months together and lets go what is kept no longer. One source that fails does not stop
+/// the others.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn keep_in_shape(app: &App) -> anyhow::Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    let today = now().date_naive();
+    for parts in expired(app, today).await? {
+        runs.extend(told(expire(app, parts).await));
+    }
+    for (source, month, parts) in scattered(app, today).await? {
+        runs.extend(told(bundle(app, source, month, parts).await));
+    }
+    Ok(runs)
+}
+
+fn told(run: anyhow::Result<Run>) -> Option<Run> {
+    run.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "the store could not be kept in shape")).ok()
+}
+
+/// Months that are final and whose daily rows lie in more than one file, by source.
+async fn scattered(app: &App, today: NaiveDate) -> anyhow::Result<Vec<(SourceName, NaiveDate, Vec<Part>)>> {
+    let final_after = TimeDelta::days(i64::from(app.final_after_days));
+    let mut months: BTreeMap<(SourceName, NaiveDate), Vec<Part>> = BTreeMap::new();
+    for part in &app.catalog.snapshot().await?.parts {
+        let Some(days) = part.days.filter(|_| part.files(Layer::Daily).next().is_some()) else { continue };
+        let Some((month, end)) = first_of_month(days.from()).and_then(|month| Some((month, month + Months::new(1))))
+        else {
+            continue;
+        };
+        if days.to() <= end && end.checked_add_signed(final_after).is_some_and(|day| day <= today) {
+            months.entry((part.source.clone(), month)).or_default().push(part.clone());
+        }
+    }
+    let files = |parts: &[Part]| parts.iter().flat_map(|part| part.files(Layer::Daily)).collect::<BTreeSet<_>>().len();
+    let scattered = months.into_iter().filter(|(_, parts)| files(parts) > 1);
+    Ok(scattered.map(|((source, month), parts)| (source, month, parts)).collect())
+}
+
+fn first_of_month(day: NaiveDate) -> Option<NaiveDate> {
+    day.with_day(1)
+}
+
+async fn bundle(app: &App, source: SourceName, month: NaiveDate, parts: Vec<Part>) -> anyhow::Result<Run> {
+    let id = PartId::new(new_id());
+    let bundle = Bundle { id: id.clone(), parts: parts.len() as u64 };
+    let work = Reshaping {
+        source: source.clone(),
+        kind: "bundle",
+        message: format!("put the daily files of {} deliveries of {} together", parts.len(), month.format("%Y-%m")),
+        written: Some((id.clone(), bundle.file(&source))),
+    };
+    reshape(app, work, async || {
+        let (store, of, id, members) = (Arc::clone(&app.store), source.clone(), id.clone(), parts.clone());
+        tokio::task::spawn_blocking(move || store.bundle(&of, &id, &members)).await??;
+        let moved = |part: &Part| {
+            let own = part.files.iter().filter(|file| file.layer == Layer::Charges).cloned();
+            Part { files: own.chain([bundle.file(&source)]).collect(), bundle: Some(bundle.clone()), ..part.clone() }
+        };
+        Ok(parts.iter().map(|part| (part.clone(), moved(part))).collect())
+    })
+    .await
+}
+
+/// Parts with files that are kept no longer, by source.
+async fn expired(app: &App, today: NaiveDate) -> anyhow::Result<Vec<Vec<(Part, Part)>>> {
+    let cutoff = |months: Option<u32>| first_of_month(today)?.checked_sub_months(Months::new(months?));
+    let (charges, daily) = (cutoff(app.retention.charges_months), cutoff(app.retention.daily_months));
+    let mut sources: BTreeMap<SourceName, Vec<(Part, Part)>> = BTreeMap::new();
+    for part in &app.catalog.snapshot().await?.parts {
+        let Some(days) = part.days else { continue };
+        let past = |cutoff: Option<NaiveDate>| cutoff.is_some_and(|cutoff| days.to() <= cutoff);
+        let goes = |file: &PartFile| past(daily) || (file.layer == Layer::Charges && past(charges));
+        if part.files.iter().any(goes) {
+            let files: Vec<_> = part.files.iter().filter(|file| !goes(file)).cloned().collect();
+            let bundle = part.bundle.clone().filter(|_| !files.is_empty());
+            sources
+                .entry(part.source.clone())
+                .or_default()
+                .push((part.clone(), Part { files, bundle, ..part.clone() }));
+        }
+    }
+    Ok(sources.into_values().collect())
+}
+
+async fn expire(app: &App, parts: Vec<(Part, Part)>) -> anyhow::Result<Run> {
+    let source = parts[0].0.source.clone();
+    let message = format!("let the detail of {} deliveries go, as [retention] says", parts.len());
+    let work = Reshaping { source, kind: "retention", message, written: None };
+    reshape(app, work, async || Ok(parts.clone())).await
+}
+
+/// A run that gives parts other files.
+struct Reshaping {
+    source: SourceName,
+    kind: &'static str,
+    message: String,
+    /// The file it writes.
+    written: Option<(PartId, PartFile)>,
+}
+
+/// Runs it: the intent before the first byte, the transaction, the records. What fails leaves everything as it was.
+async fn reshape(
+    app: &App,
+    work: Reshaping,
+    write: impl AsyncFnOnce() -> anyhow::Result<Vec<(Part, Part)>>,
+) -> anyhow::Result<Run> {
+    let Reshaping { source, kind, message, written } = work;
+    let mut run = Run::started(RunId::new(new_id()), source.clone(), kind, now());
+    app.catalog.start_run(&run).await?;
+    if let Some((part, file)) = &written {
+        let (part, files, expires_at) = (part.clone(), vec![file.clone()], now() + WRITING);
+        app.catalog.intend(&Intent { part, run: run.id.clone(), source, files, expires_at }).await?;
+    }
+    let done = async {
+        let parts = write().await?;
+        let at = now();
+        run.rows = parts.iter().map(|(part, _)| part.rows).sum();
+        (run.state, run.finished_at, run.message) = (RunState::Committed, Some(at), Some(message));
+        let grace = TimeDelta::from_std(app.retire_grace).context("retire_grace_hours is beyond any calendar")?;
+        let (leftover, leftover_until) = (PartId::new(new_id()), at + grace);
+        let written = written.as_ref().map(|(id, _)| id.clone());
+        let refile = Refile { parts, written, run: run.clone(), leftover, leftover_until, now: at };
+        anyhow::Ok(app.catalog.refile(&refile).await?)
+    };
+    if let Err(error) = done.await {
+        if let Some((part, _)) = &written {
+            app.catalog.abandon(part).await?;
+        }
+        // Somebody restated the bill meanwhile: its new copy is in shape already, or is looked at next time.
+        let superseded = matches!(error.downcast_ref(), Some(CatalogError::Superseded { .. }));
+        run.state = if superseded { RunState::Unchanged } else { RunState::Failed };
+        (run.rows, run.finished_at, run.message) = (0, Some(now()), Some(format!("{error:#}")));
+        app.catalog.finish_run(&run, &Rejects::default()).await?;
+        return if superseded { Ok(run) } else { Err(error) };
+    }
+    super::record(app).await?;
+    Ok(run)
+}
+
+fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
