@@ -280,6 +280,10 @@ fn print_says_where_each_value_comes_from() {
     [guard]
     max_shrink = 0.1  # default
     max_rejects = 0.001  # default
+
+    [retention]
+    # charges_months is not set
+    # daily_months is not set
     "#);
 }
 
