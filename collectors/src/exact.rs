@@ -3,16 +3,14 @@
 //! Numbers are added as integers per power of ten, so no digit is ever rounded, however long. This shares nothing with
 //! [`outlay_model::Money`], which is the point: the check compares two ways of reading the same cells (P1).
 
-use std::collections::BTreeMap;
-
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 
 /// An exact, growing sum.
 #[derive(Debug, Clone, Default)]
 pub struct ExactSum {
-    /// Σ of integers by the power of ten they are multiplied with.
-    by_power: BTreeMap<i32, i128>,
+    /// Powers of ten, and Σ of the integers that are multiplied with each. A bill has a handful of them.
+    by_power: Vec<(i32, i128)>,
     /// What no longer fitted an `i128`.
     spilled: BigDecimal,
 }
@@ -21,12 +19,33 @@ impl ExactSum {
     /// Adds a number. Gives `false`, and adds nothing, when the text is not a number of at most 128 digits and an
     /// exponent within ±60.
     pub fn add(&mut self, text: &str) -> bool {
-        let Some((integer, power)) = parse(text.as_bytes()) else {
-            let long = parse_long(text);
-            self.spilled += long.as_ref().unwrap_or(&BigDecimal::default());
-            return long.is_some();
+        match parse(text.as_bytes()) {
+            Some((integer, power)) => self.add_scaled(integer, power),
+            None => {
+                let long = parse_long(text);
+                self.spilled += long.as_ref().unwrap_or(&BigDecimal::default());
+                return long.is_some();
+            }
+        }
+        true
+    }
+
+    /// Adds the number that a double's shortest text names, as [`ExactSum::add`] would.
+    pub fn add_double(&mut self, double: f64) -> bool {
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format(double);
+        // A point or an exponent, and at most 15 digits: no others so short name the double. Of two longer texts that do
+        // equally well each printer takes its own, and rejects are priced by the standard library's.
+        let short = text.len() <= 16 && (1e-15..1e15).contains(&double.abs());
+        double == 0.0 || if short { self.add(text) } else { self.add(&double.to_string()) }
+    }
+
+    /// Adds an integer times a power of ten.
+    pub fn add_scaled(&mut self, integer: i128, power: i32) {
+        let Some((_, sum)) = self.by_power.iter_mut().find(|(known, _)| *known == power) else {
+            self.by_power.push((power, integer));
+            return;
         };
-        let sum = self.by_power.entry(power).or_default();
         match sum.checked_add(integer) {
             Some(total) => *sum = total,
             None => {
@@ -34,12 +53,12 @@ impl ExactSum {
                 *sum = integer;
             }
         }
-        true
     }
 
     /// Adds another sum.
     pub fn merge(&mut self, other: &Self) {
-        self.spilled += other.total();
+        other.by_power.iter().for_each(|(power, sum)| self.add_scaled(*sum, *power));
+        self.spilled += &other.spilled;
     }
 
     /// The sum so far.
@@ -54,13 +73,19 @@ impl ExactSum {
 fn parse(text: &[u8]) -> Option<(i128, i32)> {
     let mut bytes = text.iter().copied().peekable();
     let negative = bytes.next_if(|b| matches!(b, b'+' | b'-')) == Some(b'-');
-    let (mut integer, mut power, mut digits, mut fraction) = (0_i128, 0_i32, 0_u32, false);
+    // Eighteen digits fit a machine word, and few numbers have more.
+    let (mut word, mut integer) = (0_u64, None::<i128>);
+    let (mut power, mut digits, mut fraction) = (0_i32, 0_u32, false);
     while let Some(byte) = bytes.next_if(|b| b.is_ascii_digit() || (*b == b'.' && !fraction)) {
         if byte == b'.' {
             fraction = true;
             continue;
         }
-        integer = integer.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
+        let digit = byte - b'0';
+        match integer {
+            None if digits < 18 => word = word * 10 + u64::from(digit),
+            _ => integer = Some(integer.unwrap_or(word.into()).checked_mul(10)?.checked_add(digit.into())?),
+        }
         power -= i32::from(fraction);
         digits += 1;
     }
@@ -79,6 +104,7 @@ fn parse(text: &[u8]) -> Option<(i128, i32)> {
         }
         power += if down { -exponent } else { exponent };
     }
+    let integer = integer.unwrap_or(word.into());
     bytes.peek().is_none().then_some((if negative { -integer } else { integer }, power))
 }
 
@@ -98,6 +124,7 @@ fn parse_long(text: &str) -> Option<BigDecimal> {
 mod tests {
     use super::*;
     use outlay_model::money::plain;
+    use proptest::prelude::*;
 
     #[test]
     fn adds_every_digit() {
@@ -126,6 +153,18 @@ mod tests {
             assert!(sum.add(text), "{text}");
         }
         assert_eq!(plain(&sum.total()), format!("100006.{}", "9".repeat(54)));
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_are_added_as_their_text(bits in any::<u64>(), share in -1e9..1e9_f64, power in -45..45_i32) {
+            let tie = 0.5 + 0.5_f64.powi(17);
+            for double in [f64::from_bits(bits), share, share / 3.0, share * 10_f64.powi(power), 0.0, tie] {
+                let (mut sum, mut text) = (ExactSum::default(), ExactSum::default());
+                prop_assert_eq!(sum.add_double(double), text.add(&double.to_string()), "{:e}", double);
+                prop_assert_eq!(sum.total(), text.total(), "{:e}", double);
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod error;
 pub mod exact;
 pub mod focus;
 pub mod input;
+mod labels;
 pub mod raw;
 pub mod records;
 

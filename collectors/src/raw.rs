@@ -19,7 +19,7 @@ use crate::input::{Format, InputFile, hex};
 use crate::records::{Kind, MAX_RECORD, Record, Records};
 
 /// Lines in one batch, at most.
-pub const BATCH_ROWS: usize = 1 << 16;
+pub const BATCH_ROWS: usize = 1 << 17;
 /// Cells in one batch of text, at most: a file may have thousands of columns.
 const BATCH_CELLS: usize = 1 << 23;
 /// Bytes of text after which a batch is full: a line may have millions.

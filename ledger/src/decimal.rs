@@ -40,9 +40,39 @@ pub fn amounts(series: &Series) -> PolarsResult<Vec<Option<Money>>> {
 /// # Errors
 /// [`MoneyError`] for infinities, NaN and numbers that do not fit.
 pub fn read_double(double: f64) -> Result<ReadMoney, MoneyError> {
-    // `{:e}` prints the shortest digits that read back to the same double.
-    Money::read(&format!("{double:e}"))
+    match short_double(double) {
+        Some(money) => Ok(ReadMoney { money, rounding: None }),
+        // `{:e}` prints the shortest digits that read back to the same double.
+        None => Money::read(&format!("{double:e}")),
+    }
 }
+
+/// The amount of a double that a decimal of at most 15 digits names, which is what bills write; without its text.
+///
+/// `n` and `10^d` are exact doubles, and IEEE division rounds correctly. So if `n / 10^d` is the double, it is what the
+/// decimal `n·10^-d` reads as. No two decimals of at most 15 digits read as the same double: so this one is the number
+/// that was written, and the shortest text of the double, which then has no more digits, is the same number.
+fn short_double(double: f64) -> Option<Money> {
+    const DIGITS: f64 = 1e15;
+    let magnitude = double.abs();
+    if magnitude >= DIGITS {
+        return None;
+    }
+    // Decimals for which `n` surely stays below 10^15, from the double's power of two: log10(2) < 0.30103.
+    let power_of_two = (magnitude.to_bits() >> 52) as i64 - 1022;
+    let whole_digits = (power_of_two * 30103).div_euclid(100_000) + 1;
+    let decimals = (15 - whole_digits).clamp(0, i64::from(SCALE)) as usize;
+    let n = (magnitude * POWERS_OF_TEN[decimals]).round_ties_even();
+    if n >= DIGITS || n / POWERS_OF_TEN[decimals] != magnitude {
+        return None;
+    }
+    let units = i128::from(n as i64) * i128::from(10_i64.pow(SCALE - decimals as u32));
+    Money::from_units(if double.is_sign_negative() { -units } else { units })
+}
+
+/// The powers of ten up to 10^18, each an exact double.
+const POWERS_OF_TEN: [f64; SCALE as usize + 1] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
 
 /// Reads a decimal of any scale, as Parquet may hold it.
 ///
@@ -91,6 +121,7 @@ fn instant_text(time: i64, unit: TimeUnit) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn doubles_become_the_number_that_was_written() {
@@ -102,6 +133,32 @@ mod tests {
         assert_eq!(read(f64::NAN), Err(MoneyError::Unreadable));
         assert_eq!(read(f64::INFINITY), Err(MoneyError::Unreadable));
         assert_eq!(read(1e300), Err(MoneyError::OutOfRange));
+    }
+
+    #[test]
+    fn doubles_at_the_edges_of_the_short_way() {
+        let edges = [0.0, 5e-324, f64::MIN_POSITIVE, 1e-19, 5e-19, 1e-18, 1e-3, 0.3, 1.0, 1e15, 1e19, 1e20, f64::MAX];
+        for edge in edges {
+            for double in [edge, edge.next_up(), edge.next_down(), 0.1 + edge, edge * 3.0, edge / 3.0] {
+                assert_eq!(read_double(double), Money::read(&format!("{double:e}")), "{double:e}");
+                assert_eq!(read_double(-double), Money::read(&format!("{:e}", -double)), "-{double:e}");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        /// Any bits; sums and shares, whose digits are many; decimals of every length; and their neighbours.
+        #[test]
+        fn doubles_are_read_as_their_shortest_text(
+            bits in any::<u64>(), share in -1e9..1e9_f64, digits in 0..10_000_000_000_000_000_u64, point in -3..22_i32,
+        ) {
+            let written: f64 = format!("{digits}e-{point}").replace("--", "").parse().expect("a number");
+            for double in [f64::from_bits(bits), share, share / 3.0, written, written.next_up(), -written.next_down()] {
+                prop_assert_eq!(read_double(double), Money::read(&format!("{double:e}")));
+            }
+        }
     }
 
     #[test]

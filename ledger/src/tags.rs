@@ -5,10 +5,13 @@
 //! provider's text survives as it came.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::fmt;
 use std::sync::Arc;
 
 use outlay_model::tags::TagSettings;
+use polars::prelude::PlHashMap;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// Keys and columns that identify a person, whatever their value: in lower case, without `_` and `-`.
@@ -44,8 +47,14 @@ impl Privacy {
     /// Whether a key and value say who somebody is.
     #[must_use]
     pub fn hides(&self, key: &str, value: &str) -> bool {
+        self.hides_under(key)(value)
+    }
+
+    /// Which values under a key say who somebody is.
+    pub fn hides_under(&self, key: &str) -> impl Fn(&str) -> bool + use<> {
         let bare = key.to_ascii_lowercase().replace(['_', '-'], "");
-        (PERSON_KEYS.contains(&bare.as_str()) || is_email(value)) && !self.keep.iter().any(|kept| kept == key)
+        let (person, kept) = (PERSON_KEYS.contains(&bare.as_str()), self.keep.iter().any(|kept| kept == key));
+        move |value| !kept && (person || is_email(value))
     }
 
     /// The same for a value with others inside it.
@@ -75,25 +84,81 @@ fn is_email(text: &str) -> bool {
 pub struct TagReader {
     settings: TagSettings,
     privacy: Privacy,
-    known: HashMap<String, Arc<ReadTags>>,
+    known: PlHashMap<String, Arc<ReadTags>>,
+    keys: PlHashMap<String, Key>,
+}
+
+/// What is known of a spelling.
+#[derive(Debug)]
+struct Key {
+    canonical: String,
+    person: bool,
 }
 
 impl TagReader {
     /// A reader with these settings.
     #[must_use]
     pub fn new(settings: TagSettings, privacy: Privacy) -> Self {
-        Self { settings, privacy, known: HashMap::new() }
+        Self { settings, privacy, known: PlHashMap::default(), keys: PlHashMap::default() }
     }
 
     /// What this text says.
     pub fn read(&mut self, text: &str) -> Arc<ReadTags> {
+        if let Some(read) = self.known.get(text) {
+            return Arc::clone(read);
+        }
         if self.known.len() >= REMEMBERED {
             self.known.clear();
+            self.keys.clear();
         }
-        match self.known.entry(text.to_owned()) {
-            Entry::Occupied(entry) => Arc::clone(entry.get()),
-            Entry::Vacant(entry) => Arc::clone(entry.insert(Arc::new(read(text, &self.settings, &self.privacy)))),
+        let read = self.read_flat(text).unwrap_or_else(|| read(text, &self.settings, &self.privacy));
+        let read = Arc::new(read);
+        self.known.insert(text.to_owned(), Arc::clone(&read));
+        read
+    }
+
+    /// Reads what nearly all tags are: an object of plain texts with nobody in it, and no key twice. `None` for any other.
+    fn read_flat(&mut self, text: &str) -> Option<ReadTags> {
+        let Flat(entries) = serde_json::from_str(text).ok()?;
+        let mut pairs: Vec<(String, String)> = Vec::with_capacity(entries.len());
+        for (spelling, value) in entries {
+            if !self.keys.contains_key(spelling) {
+                let canonical = self.settings.canonical(spelling).0.to_owned();
+                let key = Key { canonical, person: self.privacy.hides(spelling, "") };
+                self.keys.insert(spelling.to_owned(), key);
+            }
+            let key = &self.keys[spelling];
+            if key.person || is_email(value) || pairs.iter().any(|(known, _)| *known == key.canonical) {
+                return None;
+            }
+            pairs.push((key.canonical.clone(), value.to_owned()));
         }
+        Some(ReadTags { pairs, ..ReadTags::default() })
+    }
+}
+
+/// The entries of an object whose keys and values are texts without escapes.
+struct Flat<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'de> Deserialize<'de> for Flat<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Flat<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Flat<'de>, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Flat(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries)
     }
 }
 
@@ -150,6 +215,7 @@ fn read(text: &str, settings: &TagSettings, privacy: &Privacy) -> ReadTags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn reader() -> TagReader {
         let aliases = [("team".to_owned(), vec!["Team".to_owned(), "owner-team".to_owned()])].into();
@@ -205,5 +271,21 @@ mod tests {
         let privacy = Privacy { keep: vec!["owner".into()] };
         let kept = TagReader::new(TagSettings::default(), privacy).read(r#"{"owner":"ann@example.com"}"#);
         assert_eq!(kept.pairs.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_reads_what_the_long_one_reads(
+            entries in prop::collection::vec(
+                ("(team|Team|owner-team|env|user_id|[a-c])", "(\"[a-z@. \\\\n\"]{0,8}\"|1.50|null|true|\\[\\]|\"a@b.c\")"), 0..5,
+            ),
+        ) {
+            let entries: Vec<_> = entries.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
+            let text = format!("{{{}}}", entries.join(","));
+            let mut reader = reader();
+            if let Some(flat) = reader.read_flat(&text) {
+                prop_assert_eq!(flat, read(&text, &reader.settings, &reader.privacy), "{}", text);
+            }
+        }
     }
 }

@@ -120,7 +120,8 @@ impl Money {
     }
 }
 
-/// The fast path for what nearly every bill holds: `-?digits[.digits]` with at most 18 decimals and 19 digits before.
+/// The fast path for what nearly every bill holds: `-?digits[.digits][e±digits]` with at most 18 decimals and 19 digits
+/// before.
 fn read_plain(text: &[u8]) -> Option<Money> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -129,22 +130,24 @@ fn read_plain(text: &[u8]) -> Option<Money> {
     if digits.is_empty() || digits.len() > 38 {
         return None;
     }
-    let (mut units, mut decimals, mut seen_point, mut seen_digit) = (0_i128, 0_u32, false, false);
-    for &byte in digits {
+    let (mut units, mut decimals, mut exponent, mut seen_point, mut seen_digit) = (0_i128, 0_i32, 0_i32, false, false);
+    for (place, &byte) in digits.iter().enumerate() {
         match byte {
             b'0'..=b'9' => {
                 units = units.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
-                decimals += u32::from(seen_point);
+                decimals += i32::from(seen_point);
                 seen_digit = true;
             }
             b'.' if !seen_point => seen_point = true,
+            b'e' | b'E' => {
+                exponent = std::str::from_utf8(&digits[place + 1..]).ok()?.parse().ok()?;
+                break;
+            }
             _ => return None,
         }
     }
-    if !seen_digit || decimals > SCALE {
-        return None;
-    }
-    let units = units.checked_mul(10_i128.pow(SCALE - decimals))?;
+    let shift = (SCALE as i32 - decimals).checked_add(exponent).filter(|_| seen_digit)?;
+    let units = units.checked_mul(10_i128.checked_pow(u32::try_from(shift).ok()?)?)?;
     Money::from_units(if negative { -units } else { units })
 }
 
@@ -299,6 +302,13 @@ mod tests {
             let json = serde_json::to_string(&money).expect("serialises");
             prop_assert_eq!(&json, &money.to_string());
             prop_assert_eq!(serde_json::from_str::<Money>(&json).expect("deserialises"), money);
+        }
+
+        #[test]
+        fn the_fast_path_reads_what_the_exact_one_reads(text in "-?[0-9]{0,21}\\.?[0-9]{0,20}([eE][+-]?[0-9]{1,2})?") {
+            if let Some(money) = read_plain(text.as_bytes()) {
+                prop_assert_eq!(read_exact(&text).map(|exact| exact - money.to_exact()), Ok(BigDecimal::default()));
+            }
         }
 
         #[test]

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use anyhow::Context;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use outlay_catalog::{CatalogError, Commit, Intent, Rejects, Run};
 use outlay_collectors::CollectError;
-use outlay_collectors::focus::{self, Coverage, Delivery, FileSurvey, Normaliser};
+use outlay_collectors::focus::{self, Coverage, Delivery, Normaliser};
 use outlay_collectors::input;
 use outlay_ledger::own::RULE_BOOK;
 use outlay_ledger::schema::LAYOUT;
@@ -61,10 +62,7 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
     let settings = Arc::clone(&app.settings);
     let (key, watcher) = (request.delivery.clone(), Arc::clone(&progress));
     let survey = tokio::task::spawn_blocking(move || -> Result<Vec<Delivery>, CollectError> {
-        let surveys: Vec<FileSurvey> = files
-            .iter()
-            .map(|file| focus::survey(file, &settings, &mut |rows| watcher.surveyed(rows)))
-            .collect::<Result<_, _>>()?;
+        let surveys = focus::surveys(&files, &settings, &|rows| watcher.surveyed(rows))?;
         focus::deliveries(surveys, key.as_ref(), &settings)
     });
     let deliveries = match survey.await? {
@@ -255,15 +253,27 @@ impl Work {
         })?;
         let mut normaliser = Normaliser::new(delivery, &self.settings);
         let (mut rejects, mut rejected) = (Rejects::default(), RejectedSums::default());
-        normaliser.run(|batch| -> Result<(), StageError> {
-            let rows = (batch.charges.height() + batch.rejects.len()) as u64;
-            for reject in batch.rejects {
-                rejected.add(&reject);
-                rejects.push(reject);
-            }
-            stage.write(batch.charges)?;
-            self.progress.staged(rows);
-            Ok(())
+        // Reading and writing each keep a core busy; a batch waits between them at most.
+        let (send, batches) = sync_channel(1);
+        let stage = std::thread::scope(|scope| -> Result<_, StageError> {
+            let writing = scope.spawn(move || -> Result<_, StoreError> {
+                batches.into_iter().try_for_each(|charges| stage.write(charges))?;
+                Ok(stage)
+            });
+            let read = normaliser.run(|batch| -> Result<(), StageError> {
+                let rows = (batch.charges.height() + batch.rejects.len()) as u64;
+                for reject in batch.rejects {
+                    rejected.add(&reject);
+                    rejects.push(reject);
+                }
+                send.send(batch.charges).map_err(|_| StoreError::Stopped)?;
+                self.progress.staged(rows);
+                Ok(())
+            });
+            drop(send);
+            // Where writing failed, that is why reading stopped.
+            let stage = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            read.map(|()| stage)
         })?;
         let staged = stage.finish(&self.settings.tags.daily_keys())?;
         let magnitude = normaliser.magnitude.iter().map(|(metric, sum)| {

@@ -1,6 +1,6 @@
 //! FOCUS exports, 1.0 to 1.3, as CSV, gzipped CSV or Parquet.
 //!
-//! Contract: [`survey()`] reads a file once and adds up its raw cells; [`deliveries`] groups surveyed files into what a
+//! Contract: [`surveys`] reads files once and adds up their raw cells; [`deliveries`] groups surveyed files into what a
 //! later import replaces; [`Normaliser`] reads the same files again and gives FOCUS charges in bounded batches, with
 //! every line it could not take. Columns are bound by name in any order; what FOCUS does not know is kept under `x_`.
 
@@ -28,7 +28,7 @@ use crate::exact::ExactSum;
 use crate::input::{InputFile, hex};
 
 pub use normalise::{Coverage, NormalBatch, Normaliser};
-pub use survey::{FileSurvey, Totals, survey};
+pub use survey::{FileSurvey, Totals, surveys};
 
 /// The normaliser's version, written into every part; raised when the same bill would give other charges.
 pub const VERSION: u32 = 2;

@@ -1,23 +1,25 @@
 //! Adds up the raw cells of a file before anything interprets them.
 //!
-//! This is the source's side of the conservation check (P1). It shares no code with normalise: numbers are read by
-//! [`ExactSum`], dates by chrono, texts as they stand.
+//! This is the source's side of the conservation check (P1). It shares with normalise no code that reads a number: those are
+//! added up by [`ExactSum`], dates are read by chrono, texts stand as they are.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use outlay_ledger::decimal::cell_text;
 use outlay_ledger::tags::TagReader;
 use outlay_model::part::BalanceKey;
 use outlay_model::query::Metric;
-use polars::prelude::{AnyValue, Column, DataFrame, DataType, IntoSeries, TimeUnit};
+use polars::prelude::{AnyValue, DataFrame, DataType, Series, TimeUnit};
 
 use super::Settings;
 use super::columns::{self, Binding};
-use super::text::tags_text;
+use super::text::tags_texts;
 use crate::CollectError;
 use crate::exact::ExactSum;
 use crate::input::InputFile;
+use crate::labels::Labels;
 use crate::raw;
 
 /// Σ of the raw cells of the four costs, in the order of [`Metric::ALL`].
@@ -54,15 +56,44 @@ const SURVEYED: [&str; 8] = [
     "Tags",
 ];
 
-/// Reads a file once and adds up its raw cells. `progress` is told of every batch's rows.
+/// Surveys files, one on each core, and gives the surveys in the order of the files. `progress` is told of every batch's
+/// rows.
 ///
 /// # Errors
-/// [`CollectError`] when it cannot be read to its end or is not a FOCUS export.
-pub fn survey(
-    file: &InputFile,
+/// [`CollectError`] of the first file that cannot be read to its end or is not a FOCUS export.
+pub fn surveys(
+    files: &[InputFile],
     settings: &Settings,
-    progress: &mut dyn FnMut(u64),
-) -> Result<FileSurvey, CollectError> {
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<FileSurvey>, CollectError> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = files.get(place) else { break done };
+            let survey = survey(file, settings, progress);
+            if survey.is_err() {
+                // The files before this one are under way or done; those behind it are not needed.
+                next.store(files.len(), Ordering::Relaxed);
+            }
+            done.push((place, survey));
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    let mut surveys: Vec<(usize, Result<FileSurvey, CollectError>)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    surveys.sort_unstable_by_key(|(place, _)| *place);
+    surveys.into_iter().map(|(_, survey)| survey).collect()
+}
+
+/// Reads a file once and adds up its raw cells.
+fn survey(file: &InputFile, settings: &Settings, progress: &dyn Fn(u64)) -> Result<FileSurvey, CollectError> {
     let header = raw::header(file)?;
     let bindings = columns::bind(&header);
     columns::require(&file.path, &bindings)?;
@@ -93,73 +124,129 @@ pub fn survey(
     Ok(survey)
 }
 
-/// The surveyed columns of a batch, as text.
+/// The surveyed columns of a batch.
 struct Cells<'a> {
     height: usize,
-    columns: BTreeMap<&'static str, &'a Column>,
+    columns: BTreeMap<&'static str, &'a Series>,
 }
 
 impl<'a> Cells<'a> {
     fn of(cells: &'a DataFrame, bindings: &[Binding]) -> Self {
         let find = |target: &str| bindings.iter().find(|binding| binding.target == target);
-        let columns =
-            SURVEYED.iter().filter_map(|target| Some((*target, cells.column(&find(target)?.raw).ok()?))).collect();
-        Self { height: cells.height(), columns }
+        let columns = SURVEYED
+            .iter()
+            .filter_map(|target| Some((*target, cells.column(&find(target)?.raw).ok()?.as_materialized_series())));
+        Self { height: cells.height(), columns: columns.collect() }
     }
 
     /// The texts of a column, null where it is null, blank or the word `NULL`.
-    fn texts(&self, target: &str) -> Vec<Option<String>> {
-        let Some(column) = self.columns.get(target) else { return vec![None; self.height] };
-        let stated = |text: &String| !text.trim().is_empty() && text != "NULL";
-        let series = column.as_materialized_series();
+    fn texts(&self, target: &str) -> Labels<Option<String>> {
+        let Some(series) = self.columns.get(target) else {
+            return Labels { values: vec![None], rows: vec![0; self.height] };
+        };
+        if let Ok(texts) = series.str() {
+            return Labels::of(texts.iter()).map(|text| text.filter(|text| is_stated(text)).map(ToOwned::to_owned));
+        }
         // Only the day and the hour of a time are ever asked for.
-        let hours = series.dtype().is_temporal().then(|| {
-            let texts = series.cast(&DataType::Datetime(TimeUnit::Microseconds, None));
-            texts.and_then(|times| Ok(times.datetime()?.strftime("%Y-%m-%dT%H:%M:%SZ")?.into_series()))
-        });
-        let series = hours.and_then(Result::ok).unwrap_or_else(|| series.clone());
-        match series.str() {
-            Ok(texts) => texts.iter().map(|text| text.map(ToOwned::to_owned).filter(stated)).collect(),
-            Err(_) => series.iter().map(|cell| cell_text(&cell).filter(stated)).collect(),
+        let unit = TimeUnit::Microseconds;
+        let times = series.dtype().is_temporal().then(|| series.cast(&DataType::Datetime(unit, None)));
+        if let Some(Ok(times)) = times
+            && let Ok(times) = times.datetime()
+        {
+            return Labels::of(times.physical().iter()).map(|time| cell_text(&AnyValue::Datetime(time?, unit, None)));
+        }
+        let texts: Vec<Option<String>> = series.iter().map(|cell| cell_text(&cell)).collect();
+        Labels::of(texts.iter().map(Option::as_deref)).map(|text| text.map(ToOwned::to_owned))
+    }
+
+    /// The invoice of every row.
+    fn invoices(&self) -> Labels<BalanceKey> {
+        let [periods, invoices, currencies] =
+            ["BillingPeriodStart", "InvoiceId", "BillingCurrency"].map(|name| self.texts(name));
+        let places = periods.rows.iter().zip(&invoices.rows).zip(&currencies.rows);
+        Labels::of(places.map(|((period, invoice), currency)| (*period, *invoice, *currency))).map(
+            |(period, invoice, currency)| {
+                let [period, invoice, currency] =
+                    [&periods.values[period], &invoices.values[invoice], &currencies.values[currency]];
+                raw_key(period.as_deref(), invoice.as_deref(), currency.as_deref())
+            },
+        )
+    }
+
+    /// Adds the cells of a cost to the sums of their rows. What cannot be read adds nothing here; normalise rejects the line
+    /// and says so.
+    fn add_costs(&self, metric: Metric, rows: &[usize], sums: &mut [&mut ExactSum]) {
+        let Some(series) = self.columns.get(metric.column()) else { return };
+        let rows = rows.iter();
+        if let Ok(doubles) = series.f64() {
+            for (row, double) in rows.zip(doubles.iter()) {
+                double.map(|double| sums[*row].add_double(double));
+            }
+        } else if let Ok(decimals) = series.decimal() {
+            for (row, units) in rows.zip(decimals.physical().iter()) {
+                if let Some(units) = units {
+                    sums[*row].add_scaled(units, -(decimals.scale() as i32));
+                }
+            }
+        } else if let Ok(texts) = series.str() {
+            for (row, text) in rows.zip(texts.iter()) {
+                text.filter(|text| is_stated(text)).map(|text| sums[*row].add(text.trim()));
+            }
+        } else {
+            for (row, cell) in rows.zip(series.iter()) {
+                cell_text(&cell).map(|text| sums[*row].add(&text));
+            }
         }
     }
+
+    /// The texts of the tags, and what was spent on each in 10⁻⁶: fine enough to rank by, and no amount anybody sees.
+    fn tag_spend(&self) -> Vec<(String, i128)> {
+        let (Some(tags), Some(billed)) = (self.columns.get("Tags"), self.columns.get(Metric::Billed.column())) else {
+            return Vec::new();
+        };
+        let labels = tags_texts(tags);
+        let mut spend = vec![0_i128; labels.values.len()];
+        let mut add = |row: usize, cost: Option<f64>| {
+            let sum = &mut spend[labels.rows[row]];
+            *sum = sum.saturating_add(cost.map_or(0, |cost| (cost.abs() * 1e6) as i128));
+        };
+        match billed.f64() {
+            Ok(doubles) => doubles.iter().enumerate().for_each(|(row, cost)| add(row, cost)),
+            Err(_) => billed.iter().enumerate().for_each(|(row, cell)| {
+                add(row, cell_text(&cell).and_then(|text| text.trim().parse().ok()));
+            }),
+        }
+        labels.values.into_iter().zip(spend).filter_map(|(text, spend)| Some((text?, spend))).collect()
+    }
+}
+
+/// Whether a cell says anything: it is not blank, and not the word `NULL`.
+fn is_stated(text: &str) -> bool {
+    !text.trim().is_empty() && text != "NULL"
 }
 
 impl FileSurvey {
     fn add(&mut self, cells: &Cells<'_>, tags: &mut TagReader) {
-        let periods = cells.texts("BillingPeriodStart");
-        let invoices = cells.texts("InvoiceId");
-        let currencies = cells.texts("BillingCurrency");
-        let costs = Metric::ALL.iter().map(|metric| cells.texts(metric.column())).collect::<Vec<_>>();
-        let billed = &costs[1];
-        let mut raw_keys: HashMap<[Option<&str>; 3], BalanceKey> = HashMap::new();
-        for row in 0..cells.height {
-            let raw = [periods[row].as_deref(), invoices[row].as_deref(), currencies[row].as_deref()];
-            let key = raw_keys.entry(raw).or_insert_with(|| raw_key(raw[0], raw[1], raw[2])).clone();
-            *self.periods.entry(key.billing_period).or_default() += 1;
-            let totals = self.totals.entry(key).or_default();
-            for (sum, texts) in totals.iter_mut().zip(&costs) {
-                // What cannot be read adds nothing here; normalise rejects the line and says so.
-                texts[row].as_deref().map(|text| sum.add(text.trim()));
-            }
+        let invoices = cells.invoices();
+        let mut rows = vec![0_u64; invoices.values.len()];
+        invoices.rows.iter().for_each(|invoice| rows[*invoice] += 1);
+        let mut totals: Vec<Totals> = vec![Totals::default(); invoices.values.len()];
+        for (place, metric) in Metric::ALL.iter().enumerate() {
+            let mut sums: Vec<&mut ExactSum> = totals.iter_mut().map(|totals| &mut totals[place]).collect();
+            cells.add_costs(*metric, &invoices.rows, &mut sums);
         }
-        if let Some(column) = cells.columns.get("Tags") {
-            for (row, cell) in column.as_materialized_series().iter().enumerate() {
-                self.rank_tags(&cell, billed[row].as_deref(), tags);
-            }
+        for ((key, rows), totals) in invoices.values.into_iter().zip(rows).zip(totals) {
+            *self.periods.entry(key.billing_period).or_default() += rows;
+            let sums = self.totals.entry(key).or_default();
+            sums.iter_mut().zip(&totals).for_each(|(sum, more)| sum.merge(more));
         }
-    }
-
-    fn rank_tags(&mut self, cell: &AnyValue<'_>, billed: Option<&str>, tags: &mut TagReader) {
-        let Some(text) = tags_text(cell) else { return };
-        // Millionths are fine enough to rank by; this is not an amount anybody sees.
-        let spend =
-            billed.and_then(|text| text.trim().parse::<f64>().ok()).map_or(0, |cost| (cost.abs() * 1e6) as i128);
-        for (key, _) in &tags.read(&text).pairs {
-            match self.tag_spend.get_mut(key) {
-                Some(sum) => *sum = sum.saturating_add(spend),
-                None => {
-                    self.tag_spend.insert(key.clone(), spend);
+        for (text, spend) in cells.tag_spend() {
+            for (key, _) in &tags.read(&text).pairs {
+                match self.tag_spend.get_mut(key) {
+                    Some(sum) => *sum = sum.saturating_add(spend),
+                    None => {
+                        self.tag_spend.insert(key.clone(), spend);
+                    }
                 }
             }
         }

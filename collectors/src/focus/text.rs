@@ -7,6 +7,8 @@ use outlay_model::money::plain;
 use polars::prelude::{AnyValue, Column, DataType, PlSmallStr, Series, StringChunked, StringChunkedBuilder};
 use serde_json::{Map, Value};
 
+use crate::labels::Labels;
+
 /// A column as text, with nulls where the bill says nothing, and how often it said so with a word.
 pub(super) struct Texts {
     /// The texts.
@@ -20,6 +22,11 @@ pub(super) struct Texts {
 /// Reads a column of any type as text. A text keeps its case and its blanks; one that is only blanks is null.
 pub(super) fn texts(column: &Column, name: &str) -> Texts {
     let series = column.as_materialized_series();
+    if let Ok(texts) = series.str()
+        && texts.iter().flatten().all(says_something)
+    {
+        return Texts { values: texts.clone().with_name(PlSmallStr::from_str(name)), null_words: 0, blanks: 0 };
+    }
     let (mut null_words, mut blanks) = (0, 0);
     let mut builder = StringChunkedBuilder::new(PlSmallStr::from_str(name), series.len());
     let mut push = |text: Option<&str>| match text {
@@ -42,9 +49,19 @@ pub(super) fn texts(column: &Column, name: &str) -> Texts {
     Texts { values: builder.finish(), null_words, blanks }
 }
 
-/// The JSON text of a tags cell: text as it is, a Parquet map or struct as an object.
-pub(super) fn tags_text(cell: &AnyValue<'_>) -> Option<String> {
-    text_of(cell).filter(|text| !text.trim().is_empty() && text != "NULL")
+/// Whether a text, by its first character, can be neither blank nor a word for null; nearly all are such.
+fn says_something(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text != "NULL"
+}
+
+/// The tags of every row as JSON text: text as it is, a Parquet map or struct as an object; null where they say nothing.
+pub(super) fn tags_texts(tags: &Series) -> Labels<Option<String>> {
+    let stated = |text: &str| !text.trim().is_empty() && text != "NULL";
+    if let Ok(texts) = tags.str() {
+        return Labels::of(texts.iter()).map(|text| text.filter(|text| stated(text)).map(ToOwned::to_owned));
+    }
+    let texts: Vec<Option<String>> = tags.iter().map(|cell| text_of(&cell).filter(|text| stated(text))).collect();
+    Labels::of(texts.iter().map(Option::as_deref)).map(|text| text.map(ToOwned::to_owned))
 }
 
 /// The text of any cell: a list, map or struct as JSON; one that holds nothing is null.

@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use outlay_ledger::{decimal, schema, tags};
-use outlay_model::Money;
+use outlay_ledger::tags::Privacy;
+use outlay_ledger::{decimal, schema};
 use outlay_model::dimension::tag_column;
 use outlay_model::focus;
 use outlay_model::money::{MoneyError, ReadMoney};
 use outlay_model::part::{RejectReason, Repair};
 use outlay_model::query::Metric;
+use outlay_model::{Money, TagKey};
 use polars::prelude::{
     AnyValue, Column, DataType, Int32Chunked, Int64Chunked, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult,
-    StringChunked, StringChunkedBuilder,
+    StringChunked,
 };
 
 use super::{Normaliser, Rounding, Work};
-use crate::focus::text::{tags_text, texts};
+use crate::focus::text::{tags_texts, texts};
 use crate::focus::times::billing_day;
+use crate::labels::Labels;
 
 /// FOCUS columns of names that a customer, not the provider, gives: people give their own. Billing account and invoice are
 /// left alone, because sums are kept by them.
@@ -32,6 +34,11 @@ const MAY_BE_PERSONS: &[&str] = &[
     "SubAccountId",
     "SubAccountName",
 ];
+
+/// The word as FOCUS spells it, where it is one of the allowed ones.
+fn spelled<'a>(allowed: &[&'a str], text: &'a str) -> &'a str {
+    allowed.iter().copied().find(|word| word.eq_ignore_ascii_case(text)).unwrap_or(text)
+}
 
 impl Normaliser<'_> {
     pub(super) fn texts(&mut self, raw: &Column, target: &str) -> PolarsResult<Column> {
@@ -52,17 +59,16 @@ impl Normaliser<'_> {
         if allowed.is_empty() || target == "ServiceSubcategory" {
             return Ok(texts.values.into_column());
         }
-        let mut spelled: HashMap<&str, &str> = HashMap::new();
+        let labels = Labels::of(texts.values.iter());
+        let known: Vec<Option<&str>> = labels.values.iter().map(|value| Some(spelled(allowed, (*value)?))).collect();
+        if labels.values == known && known.iter().flatten().all(|word| allowed.contains(word)) {
+            return Ok(texts.values.into_column());
+        }
         let (mut cased, mut foreign) = (0, 0);
-        let values = texts.values.iter().map(|value| {
-            value.map(|text| {
-                let known = *spelled.entry(text).or_insert_with(|| {
-                    allowed.iter().copied().find(|word| word.eq_ignore_ascii_case(text)).unwrap_or(text)
-                });
-                cased += u64::from(known != text);
-                foreign += u64::from(!allowed.contains(&known));
-                known
-            })
+        let values = labels.rows.iter().map(|label| {
+            cased += u64::from(known[*label] != labels.values[*label]);
+            foreign += u64::from(known[*label].is_some_and(|word| !allowed.contains(&word)));
+            known[*label]
         });
         let column = StringChunked::from_iter_options(PlSmallStr::from_str(target), values).into_column();
         self.count(Repair::ValueCase, cased);
@@ -86,16 +92,17 @@ impl Normaliser<'_> {
 
     /// A column FOCUS does not know may hold people, and so may the names that customers give things (P10).
     fn without_persons(&mut self, target: &str, values: StringChunked) -> Column {
-        let privacy: &tags::Privacy = &self.settings.privacy;
+        let privacy: &Privacy = &self.settings.privacy;
         // The list of persons' fields has the names bills give them; what to keep is said by either name.
         let name = target.strip_prefix("x_").unwrap_or(target);
         let kept = privacy.keep.iter().any(|kept| kept == target);
-        if kept || !values.iter().flatten().any(|text| privacy.hides(name, text)) {
+        let hides = privacy.hides_under(name);
+        if kept || !values.iter().flatten().any(&hides) {
             return values.into_column();
         }
         let mut hidden = 0;
         let kept = values.iter().map(|value| {
-            let hides = value.is_some_and(|text| privacy.hides(name, text));
+            let hides = value.is_some_and(&hides);
             hidden += u64::from(hides);
             value.filter(|_| !hides)
         });
@@ -231,37 +238,35 @@ impl Normaliser<'_> {
     pub(super) fn tag_columns(&mut self, work: &Work<'_>, columns: &mut BTreeMap<String, Column>) -> PolarsResult<()> {
         let Some(raw) = work.raw("Tags") else { return Ok(()) };
         let series = raw.as_materialized_series();
-        let height = series.len();
-        let mut text = StringChunkedBuilder::new("Tags".into(), height);
-        let mut values: HashMap<&str, Vec<Option<String>>> = HashMap::new();
+        let labels = tags_texts(series);
+        let mut rows = vec![0; labels.values.len()];
+        labels.rows.iter().for_each(|label| rows[*label] += 1);
         let mut counted: [(Repair, u64); 4] =
             [(Repair::TagsUnreadable, 0), (Repair::TagNested, 0), (Repair::TagClash, 0), (Repair::PersonDropped, 0)];
-        let mut null_words = 0;
-        for (row, cell) in series.iter().enumerate() {
-            null_words += u64::from(matches!(cell, AnyValue::String("NULL")));
-            let Some(stated) = tags_text(&cell) else {
-                text.append_null();
-                continue;
-            };
-            let read = self.tags.read(&stated);
-            text.append_value(read.rewritten.as_deref().unwrap_or(&stated));
+        let reads: Vec<_> = labels.values.iter().map(|text| text.as_deref().map(|text| self.tags.read(text))).collect();
+        let mut kept: Vec<Option<&str>> = labels.values.iter().map(Option::as_deref).collect();
+        let mut values: HashMap<&str, Vec<Option<&str>>> = HashMap::new();
+        for (label, read) in reads.iter().enumerate().filter_map(|(label, read)| Some((label, read.as_ref()?))) {
+            kept[label] = read.rewritten.as_deref().or(kept[label]);
             let seen = [u64::from(read.unreadable), read.nested, read.clashes, read.persons];
-            counted.iter_mut().zip(seen).for_each(|((_, count), more)| *count += more);
+            counted.iter_mut().zip(seen).for_each(|((_, count), more)| *count += more * rows[label]);
             for (key, value) in &read.pairs {
                 if let Some(key) = self.delivery.tag_keys.get(key.as_str()) {
-                    let column = values.entry(key.as_str()).or_insert_with(|| vec![None; height]);
-                    column[row] = Some(value.clone());
+                    values.entry(key.as_str()).or_insert_with(|| vec![None; rows.len()])[label] = Some(value);
                 }
             }
         }
-        columns.insert("Tags".to_owned(), text.finish().into_column());
-        for key in &self.delivery.tag_keys {
-            if let Some(values) = values.remove(key.as_str()) {
-                let name = tag_column(key);
-                let column = StringChunked::from_iter_options(PlSmallStr::from_str(&name), values.into_iter());
-                columns.insert(name, column.into_column());
-            }
+        let column = |name: &str, values: &[Option<&str>]| {
+            let cells = labels.rows.iter().map(|label| values[*label]);
+            StringChunked::from_iter_options(PlSmallStr::from_str(name), cells).into_column()
+        };
+        columns.insert("Tags".to_owned(), column("Tags", &kept));
+        for (key, values) in &values {
+            let name = tag_column(&TagKey::new(*key));
+            columns.insert(name.clone(), column(&name, values));
         }
+        let null_words =
+            series.str().map_or(0, |texts| texts.iter().filter(|text| *text == Some("NULL")).count() as u64);
         self.count(Repair::NullText, null_words);
         counted.into_iter().for_each(|(repair, count)| self.count(repair, count));
         Ok(())

@@ -26,9 +26,8 @@ impl Normaliser<'_> {
     pub(super) fn tally(&mut self, charges: &DataFrame) -> PolarsResult<()> {
         for (metric, sum) in &mut self.magnitude {
             let Ok(column) = charges.column(metric.column()) else { continue };
-            for amount in decimal::amounts(column.as_materialized_series())?.into_iter().flatten() {
-                *sum = sum.and_then(|sum| sum.checked_add(amount.abs()));
-            }
+            let amounts = decimal::amounts(column.as_materialized_series())?.into_iter().flatten();
+            *sum = amounts.fold(*sum, |sum, amount| sum?.checked_add(amount.abs()));
         }
         self.tally_billed(charges)?;
         let instants = |name: &str| -> PolarsResult<Vec<Option<i64>>> {

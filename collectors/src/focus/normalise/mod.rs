@@ -18,7 +18,7 @@ use outlay_model::part::{BalanceKey, Reject, RejectReason, Repair, Repairs};
 use outlay_model::query::Metric;
 use outlay_model::{Currency, Money};
 use polars::prelude::{
-    BooleanChunked, Column, DataFrame, DataType, IntoColumn, PlSmallStr, PolarsResult, StringChunkedBuilder,
+    BooleanChunked, Column, DataFrame, DataType, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, StringChunked,
 };
 
 use super::columns::{self, Binding};
@@ -26,6 +26,7 @@ use super::times::TimeReader;
 use super::{Delivery, Settings};
 use crate::CollectError;
 use crate::input::InputFile;
+use crate::labels::Labels;
 use crate::raw::{self, RawBatch};
 
 pub use coverage::Coverage;
@@ -77,7 +78,7 @@ struct Work<'a> {
     file: &'a InputFile,
     batch: &'a RawBatch,
     bindings: &'a [Binding],
-    faults: Vec<Option<Fault>>,
+    faults: BTreeMap<usize, Fault>,
 }
 
 impl Work<'_> {
@@ -93,7 +94,7 @@ impl Work<'_> {
 
     fn fault(&mut self, row: usize, reason: RejectReason, column: &str, value: Option<&str>) {
         let value = value.map(|text| text.chars().take(200).collect());
-        self.faults[row].get_or_insert(Fault { reason, column: Some(column.to_owned()), value });
+        self.faults.entry(row).or_insert(Fault { reason, column: Some(column.to_owned()), value });
     }
 }
 
@@ -138,10 +139,10 @@ impl<'a> Normaliser<'a> {
 
     fn batch(&mut self, file: &InputFile, bindings: &[Binding], batch: &RawBatch) -> Result<NormalBatch, CollectError> {
         let height = batch.cells.height();
-        let mut work = Work { file, batch, bindings, faults: vec![None; height] };
+        let mut work = Work { file, batch, bindings, faults: BTreeMap::new() };
         for damaged in &batch.damaged {
             let (reason, value) = (damaged.reason, damaged.what.clone());
-            work.faults[damaged.row] = Some(Fault { reason, column: None, value });
+            work.faults.insert(damaged.row, Fault { reason, column: None, value });
         }
         batch.repairs.iter().for_each(|(repair, times)| self.count(*repair, *times));
         let mut columns: BTreeMap<String, Column> = BTreeMap::new();
@@ -160,12 +161,14 @@ impl<'a> Normaliser<'a> {
         self.derive(&mut columns)?;
         self.tag_columns(&work, &mut columns)?;
 
-        let keep: BooleanChunked = work.faults.iter().map(|fault| Some(fault.is_none())).collect();
-        let charges = self.complete(height, columns)?.filter(&keep)?;
+        let mut charges = self.complete(height, columns)?;
+        if !work.faults.is_empty() {
+            let keep: BooleanChunked = (0..height).map(|row| Some(!work.faults.contains_key(&row))).collect();
+            charges = charges.filter(&keep)?;
+        }
         self.tally(&charges)?;
-        for Rounding { row, metric, lost } in
-            roundings.into_iter().filter(|rounding| work.faults[rounding.row].is_none())
-        {
+        roundings.retain(|rounding| !work.faults.contains_key(&rounding.row));
+        for Rounding { row, metric, lost } in roundings {
             self.count(Repair::NumberRounded, 1);
             if let Some(metric) = metric {
                 *self.rounding.entry((self.key(&work, row), metric)).or_default() += lost;
@@ -181,27 +184,27 @@ impl<'a> Normaliser<'a> {
             ("BillingPeriodStart", RejectReason::MissingBillingPeriod),
         ] {
             let Some(column) = columns.get(target) else { continue };
-            for row in column.is_null().iter().enumerate().filter(|(_, null)| *null == Some(true)).map(|(row, _)| row) {
-                work.fault(row, reason, target, None);
+            if column.null_count() > 0 {
+                let nulls = column.is_null();
+                let missing = nulls.iter().enumerate().filter(|(_, null)| *null == Some(true));
+                missing.for_each(|(row, _)| work.fault(row, reason, target, None));
             }
         }
         let Some(column) = columns.get("BillingCurrency") else { return Ok(()) };
-        let mut builder = StringChunkedBuilder::new("BillingCurrency".into(), column.len());
+        let labels = Labels::of(column.str()?.iter());
+        let read = |text: &Option<&str>| text.and_then(|text| text.trim().to_ascii_uppercase().parse().ok());
+        let currencies: Vec<Option<Currency>> = labels.values.iter().map(read).collect();
         let mut cased = 0;
-        for (row, text) in column.str()?.iter().enumerate() {
-            let code = text.map(|text| text.trim().to_ascii_uppercase());
-            match code.as_deref().map(str::parse::<Currency>) {
-                Some(Ok(currency)) => {
-                    cased += u64::from(text != Some(currency.as_str()));
-                    builder.append_value(currency.as_str());
-                }
-                _ => {
-                    work.fault(row, RejectReason::MissingCurrency, "BillingCurrency", text);
-                    builder.append_null();
-                }
+        let codes = labels.rows.iter().enumerate().map(|(row, label)| {
+            let (text, currency) = (labels.values[*label], currencies[*label].as_ref().map(Currency::as_str));
+            match currency {
+                Some(code) => cased += u64::from(text != Some(code)),
+                None => work.fault(row, RejectReason::MissingCurrency, "BillingCurrency", text),
             }
-        }
-        columns.insert("BillingCurrency".to_owned(), builder.finish().into_column());
+            currency
+        });
+        let codes = StringChunked::from_iter_options("BillingCurrency".into(), codes).into_column();
+        columns.insert("BillingCurrency".to_owned(), codes);
         self.count(Repair::ValueCase, cased);
         Ok(())
     }

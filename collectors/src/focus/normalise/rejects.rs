@@ -18,8 +18,7 @@ impl Normaliser<'_> {
 
     pub(super) fn rejects(&self, work: &Work<'_>) -> Vec<Reject> {
         let file = work.file.name();
-        let faulty = work.faults.iter().enumerate().filter_map(|(row, fault)| Some((row, fault.as_ref()?)));
-        let rejected = faulty.map(|(row, fault)| {
+        let rejected = work.faults.iter().map(|(&row, fault)| {
             let cost = |metric: &Metric| {
                 let text = work.raw_text(metric.column(), row)?;
                 Some((*metric, text.trim().to_owned()))

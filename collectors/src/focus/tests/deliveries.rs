@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::NaiveDate;
 use outlay_ledger::tags::Privacy;
@@ -151,9 +152,12 @@ fn a_survey_tells_how_far_it_is() {
     let bill = csv(&[LINE, LINE]) + "short\n";
     let folder = folder(&[("a.csv", bill.as_bytes())]);
     let file = input::InputFile::open(folder.path().join("a.csv")).expect("a file");
-    let mut rows = 0;
-    let survey = super::survey(&file, &Settings::default(), &mut |more| rows += more).expect("a bill");
-    assert_eq!((rows, survey.rows), (3, 3));
+    let rows = AtomicU64::new(0);
+    let told = |more| {
+        rows.fetch_add(more, Ordering::Relaxed);
+    };
+    let surveys = super::surveys(&[file], &Settings::default(), &told).expect("a bill");
+    assert_eq!((rows.into_inner(), surveys[0].rows), (3, 3));
 }
 
 #[test]

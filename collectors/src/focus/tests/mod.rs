@@ -28,7 +28,7 @@ use outlay_model::part::{Balance, BalanceKey, Reject, Repair, Repairs};
 use outlay_model::query::Metric;
 use polars::prelude::{DataFrame, DataType};
 
-use super::{Coverage, Delivery, Normaliser, Settings, deliveries, survey};
+use super::{Coverage, Delivery, Normaliser, Settings, deliveries, surveys};
 use crate::CollectError;
 use crate::input;
 
@@ -94,7 +94,7 @@ fn fixture(case: &str) -> PathBuf {
 /// Finds and surveys the bills at a path.
 fn list(path: &Path, key: Option<&str>, settings: &Settings) -> Result<Vec<Delivery>, CollectError> {
     let files = input::find(&[path.to_str().expect("UTF-8").to_owned()])?;
-    let surveys = files.iter().map(|file| survey(file, settings, &mut |_| ())).collect::<Result<_, _>>()?;
+    let surveys = surveys(&files, settings, &|_| ())?;
     deliveries(surveys, key.map(DeliveryKey::new).as_ref(), settings)
 }
 
