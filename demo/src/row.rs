@@ -48,6 +48,10 @@ pub(crate) enum Column {
     ListCost,
     ListUnitPrice,
     PricingCategory,
+    PricingCurrency,
+    PricingCurrencyContractedUnitPrice,
+    PricingCurrencyEffectiveCost,
+    PricingCurrencyListUnitPrice,
     PricingQuantity,
     PricingUnit,
     ProviderName,
@@ -293,6 +297,13 @@ impl Charge<'_> {
             Column::ContractedUnitPrice => {
                 return Cell::Number(self.priced.and_then(|priced| stated(priced.contracted)));
             }
+            // Everybody here is billed in the currency that prices are set in.
+            Column::PricingCurrencyEffectiveCost => return Cell::Number(Some(self.costs.effective)),
+            Column::PricingCurrencyListUnitPrice => return Cell::Number(self.priced.map(|priced| priced.list)),
+            Column::PricingCurrencyContractedUnitPrice => {
+                return Cell::Number(self.priced.and_then(|priced| stated(priced.contracted)));
+            }
+            Column::PricingCurrency => Some(head.currency),
             Column::PricingQuantity => return Cell::Number(self.priced.map(|priced| priced.quantity)),
             Column::ConsumedQuantity => return Cell::Number(self.consumed().map(|priced| priced.quantity)),
             Column::CommitmentDiscountQuantity => {
