@@ -4,6 +4,7 @@
 //! nothing reads a file, a clock or a setting that is not passed in.
 
 pub mod decimal;
+pub mod export;
 pub mod filter;
 pub mod own;
 pub mod rollup;

@@ -33,7 +33,7 @@ pub enum FeatureLevel {
 }
 
 /// The FOCUS version a column first appeared in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FocusVersion {
     /// FOCUS 0.5.
     V0_5,

@@ -6,6 +6,7 @@
 
 pub mod currency;
 pub mod dimension;
+pub mod export;
 pub mod filter;
 pub mod focus;
 pub mod ids;
