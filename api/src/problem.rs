@@ -84,6 +84,8 @@ codes! {
     NoHourlyDetail = "no_hourly_detail", UNPROCESSABLE_ENTITY, "No hourly detail";
     /// A sum that does not fit (P2).
     Overflow = "overflow", UNPROCESSABLE_ENTITY, "Sum too large";
+    /// Bills leave out what the FOCUS version of an export demands.
+    NullsNotAllowed = "nulls_not_allowed", UNPROCESSABLE_ENTITY, "Bills leave out what this FOCUS version demands";
     /// Catalog or store cannot be read now.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
     /// A bug.
@@ -160,6 +162,16 @@ impl From<InsightError> for Problem {
             InsightError::CursorGone => Code::CursorGone,
             InsightError::Forbidden => Code::Forbidden,
             InsightError::Overflow => Code::Overflow,
+            InsightError::NullsNotAllowed { .. } => {
+                let detail = format!(
+                    "{error}; allow_null=true exports them as nulls, a filter or source leaves those charges out"
+                );
+                return Self::new(Code::NullsNotAllowed, detail).about("allow_null");
+            }
+            InsightError::NotConserved { .. } => {
+                tracing::error!(error = chain(&error), "an export is wrong");
+                return Self::new(Code::Internal, error.to_string());
+            }
             InsightError::Catalog(_) | InsightError::Store(_) => {
                 tracing::error!(error = chain(&error), "a question could not be answered");
                 return Self::new(Code::Unavailable, format!("{error}; try again later, the log says more"));

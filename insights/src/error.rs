@@ -1,6 +1,8 @@
 //! Why a question was not answered.
 
 use outlay_catalog::CatalogError;
+use outlay_model::export::Gap;
+use outlay_model::focus::FocusVersion;
 use outlay_model::query::ParameterError;
 use outlay_model::report::Scope;
 use outlay_model::{Currency, DateRange, Money};
@@ -52,6 +54,22 @@ pub enum InsightError {
     /// The page's generation is no longer kept.
     #[error("the data this cursor pages through has been replaced and removed: start again without a cursor")]
     CursorGone,
+    /// Bills leave out what the FOCUS version of an export demands, and nobody let that through.
+    #[error("FOCUS {} allows no null in columns that bills leave out: {}", version.as_str(), listed(gaps))]
+    NullsNotAllowed {
+        /// The version.
+        version: FocusVersion,
+        /// Which columns, of which providers.
+        gaps: Vec<Gap>,
+    },
+    /// An export does not add up to what is stored (P1); nobody may use it.
+    #[error("the export does not add up to what is stored: {exported} where {stored} is stored")]
+    NotConserved {
+        /// What was exported.
+        exported: String,
+        /// What is stored.
+        stored: String,
+    },
     /// The caller may not see this.
     #[error("not visible to this caller: it concerns the whole company")]
     Forbidden,
@@ -73,6 +91,17 @@ impl From<CatalogError> for InsightError {
             error => Self::Catalog(error),
         }
     }
+}
+
+/// Gaps named in one error before the rest is only counted.
+const NAMED: usize = 20;
+
+fn listed(gaps: &[Gap]) -> String {
+    let mut texts: Vec<_> = gaps.iter().take(NAMED).map(ToString::to_string).collect();
+    if gaps.len() > NAMED {
+        texts.push(format!("and {} more", gaps.len() - NAMED));
+    }
+    texts.join(", ")
 }
 
 /// Sources and invoices concern the whole company (P8).

@@ -8,6 +8,7 @@ mod buckets;
 mod convert;
 mod coverage;
 pub mod error;
+mod export;
 mod plan;
 mod reconciliation;
 mod runs;
@@ -24,6 +25,7 @@ use outlay_model::tags::TagSettings;
 use outlay_store::Store;
 
 pub use error::InsightError;
+pub use export::Export;
 pub use values::{DimensionInfo, DimensionValue, ValuesQuery};
 
 /// Answers questions about stored charges.

@@ -153,6 +153,27 @@ impl Reads {
     }
 }
 
+/// The charges of every part that can hold what is needed, a scan each, by source and delivery.
+pub(crate) fn charges<'a>(snapshot: &'a Snapshot, need: &Need<'_>) -> Result<Vec<(&'a Part, Scan)>, InsightError> {
+    let mut dimensions = BTreeSet::new();
+    need.filter.each_dimension(&mut |dimension| {
+        dimensions.insert(dimension);
+    });
+    let mut scans = Vec::new();
+    let mut expired: Option<DateRange> = None;
+    for part in &snapshot.parts {
+        let Some(inside) = reach(part, need) else { continue };
+        let files: Vec<String> = part.files(Layer::Charges).map(ToOwned::to_owned).collect();
+        if files.is_empty() {
+            expired = part.days.map(|days| expired.map_or(days, |others| others.and(days)));
+        }
+        let tags_from_text = dimensions.iter().filter_map(|dimension| without_column(part, dimension)).collect();
+        let only_parts = BTreeSet::new();
+        scans.push((part, Scan { layer: Layer::Charges, files, inside, tags_from_text, only_parts }));
+    }
+    expired.map_or(Ok(scans), |days| Err(InsightError::DetailExpired { days }))
+}
+
 /// Whether the part can hold charges of the range, and if so whether all of them are inside it.
 fn reach(part: &Part, need: &Need<'_>) -> Option<bool> {
     match need.basis {

@@ -40,6 +40,9 @@ pub enum StoreError {
         /// The column.
         column: &'static str,
     },
+    /// What is exported cannot be written to where it goes.
+    #[error("the export cannot be written")]
+    Output(#[source] io::Error),
     /// The thread that did the work is gone.
     #[error("the query was stopped")]
     Stopped,

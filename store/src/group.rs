@@ -1,43 +1,24 @@
 //! The one query of the store: add up charges by group, exactly.
 //!
-//! The caller has already decided which parts are read from which layer. Files of differing columns are scanned under
-//! one explicit schema: a column a file lacks is null there.
+//! The caller has already decided which parts are read from which layer.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use outlay_ledger::schema::{BILLING_PERIOD, CHARGE_DATE, PART_ID, ROWS, nulls_billed_column, nulls_column};
-use outlay_ledger::tags::TagReader;
-use outlay_ledger::{decimal, filter, rollup, schema};
-use outlay_model::dimension::tag_column;
+use outlay_ledger::schema::{CHARGE_DATE, ROWS, nulls_billed_column, nulls_column};
+use outlay_ledger::{decimal, rollup};
 use outlay_model::filter::Filter;
 use outlay_model::part::Layer;
 use outlay_model::query::{Basis, Metric};
-use outlay_model::{Currency, DateRange, Dimension, Granularity, Money, PartId, TagKey};
+use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
 use polars::prelude::{
-    Column, DataFrame, DataType, DslBuilder, Expr, ExtraColumnsPolicy, Field, Int32Chunked, IntoColumn, LazyFrame,
-    MissingColumnsPolicy, ParquetOptions, PlRefPath, PlSmallStr, PolarsResult, ScanSources, SchemaRef,
-    StringChunkedBuilder, UnifiedScanArgs, col, len, lit, when,
+    Column, DataFrame, DataType, Expr, Int32Chunked, IntoColumn, LazyFrame, PolarsResult, col, len, lit, when,
 };
 
+use crate::scan::{Scan, time_column};
 use crate::stage::{dates, streamed};
 use crate::{Store, StoreError};
-
-/// Some parts to read in one way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scan {
-    /// From which layer.
-    pub layer: Layer,
-    /// Their files.
-    pub files: Vec<String>,
-    /// Whether every row of them lies inside the range, so that it need not be looked at.
-    pub inside: bool,
-    /// Tag keys that have no column in them and must be read from `Tags`.
-    pub tags_from_text: BTreeSet<TagKey>,
-    /// The parts whose rows count, where the files hold those of others too; empty for all.
-    pub only_parts: BTreeSet<PartId>,
-}
 
 /// What to add up.
 #[derive(Debug, Clone)]
@@ -164,43 +145,15 @@ impl Store {
 
     fn plan(&self, query: &GroupQuery, scan: &Scan) -> Result<LazyFrame, StoreError> {
         let mut needed: BTreeSet<String> = query.group_by.iter().map(Dimension::column).collect();
-        query.filter.each_dimension(&mut |dimension| {
-            needed.insert(dimension.column());
-        });
-        for key in &scan.tags_from_text {
-            needed.remove(&tag_column(key));
-            needed.insert("Tags".to_owned());
-        }
         needed.extend(value_columns(query, scan.layer).into_iter().map(ToOwned::to_owned));
-        needed.insert(CHARGE_DATE.to_owned());
-        if query.basis == Basis::Billing {
-            needed.insert(BILLING_PERIOD.to_owned());
-        }
+        needed.extend([CHARGE_DATE, time_column(query.basis)].map(ToOwned::to_owned));
         if query.only_currency.is_none() {
             needed.insert("BillingCurrency".to_owned());
         }
         if query.granularity == Granularity::Hour {
             needed.insert("ChargePeriodStart".to_owned());
         }
-        if !scan.only_parts.is_empty() {
-            needed.insert(PART_ID.to_owned());
-        }
-        let schema = schema::of(needed.iter().map(String::as_str));
-        let mut plan = self.scan(&scan.files, schema)?;
-        for key in &scan.tags_from_text {
-            plan = plan.with_column(self.tag_from_text(key));
-        }
-        if !scan.only_parts.is_empty() {
-            plan = plan.filter(filter::one_of(PART_ID, scan.only_parts.iter().map(PartId::as_str)));
-        }
-        if !scan.inside {
-            let time = col(if query.basis == Basis::Billing { BILLING_PERIOD } else { CHARGE_DATE });
-            let inside = time.clone().gt_eq(lit(query.range.from())).and(time.lt(lit(query.range.to())));
-            plan = plan.filter(inside);
-        }
-        if !query.filter.is_everything() {
-            plan = plan.filter(filter::expression(&query.filter));
-        }
+        let mut plan = self.read(scan, needed, query.range, query.basis, &query.filter)?;
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         keys.extend(time_key(query));
         keys.extend(segment_key(&query.segments.others));
@@ -216,41 +169,6 @@ impl Store {
         }
         values.extend(aggregates(query, from_charges));
         Ok(if keys.is_empty() { plan.select(values) } else { plan.group_by(keys).agg(values) })
-    }
-
-    pub(crate) fn scan(&self, files: &[String], schema: SchemaRef) -> Result<LazyFrame, StoreError> {
-        let paths = files.iter().map(|file| PlRefPath::new(self.path(file).to_string_lossy()));
-        let options =
-            ParquetOptions { schema: Some(Arc::clone(&schema)), use_statistics: true, ..ParquetOptions::default() };
-        let args = UnifiedScanArgs {
-            schema: Some(schema),
-            glob: false,
-            cache: false,
-            missing_columns_policy: MissingColumnsPolicy::Insert,
-            extra_columns_policy: ExtraColumnsPolicy::Ignore,
-            hive_options: polars::prelude::HiveOptions::new_disabled(),
-            ..UnifiedScanArgs::default()
-        };
-        let plan = DslBuilder::scan_parquet(ScanSources::Paths(paths.collect()), options, args)?.build();
-        Ok(LazyFrame::from(plan))
-    }
-
-    /// The value of a tag key that has no column: read from the text, as it was when the charges were normalised.
-    fn tag_from_text(&self, key: &TagKey) -> Expr {
-        let (name, tags, privacy, wanted) =
-            (PlSmallStr::from_str(&tag_column(key)), self.tags.clone(), self.privacy.clone(), key.clone());
-        let output = Field::new(name.clone(), DataType::String);
-        let read = move |column: Column| -> PolarsResult<Column> {
-            let mut reader = TagReader::new(tags.clone(), privacy.clone());
-            let mut values = StringChunkedBuilder::new(name.clone(), column.len());
-            for text in column.str()?.iter() {
-                let tags = text.map(|text| reader.read(text));
-                let found = tags.as_ref().and_then(|tags| tags.pairs.iter().find(|(key, _)| key == wanted.as_str()));
-                values.append_option(found.map(|(_, value)| value.as_str()));
-            }
-            Ok(values.finish().into_column())
-        };
-        col("Tags").map(read, move |_, _| Ok(output.clone())).alias(tag_column(key))
     }
 }
 
@@ -286,7 +204,7 @@ fn aggregates(query: &GroupQuery, from_charges: bool) -> Vec<Expr> {
 }
 
 fn time_key(query: &GroupQuery) -> Option<Expr> {
-    let day = col(if query.basis == Basis::Billing { BILLING_PERIOD } else { CHARGE_DATE });
+    let day = col(time_column(query.basis));
     let key = match query.granularity {
         Granularity::Total => return None,
         Granularity::Hour => col("ChargePeriodStart").dt().truncate(lit("1h")),

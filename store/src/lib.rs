@@ -6,10 +6,12 @@
 
 mod documents;
 mod error;
+mod export;
 mod folder;
 mod footer;
 mod group;
 mod reshape;
+mod scan;
 mod stage;
 
 use std::path::{Path, PathBuf};
@@ -24,12 +26,16 @@ use tokio::sync::Semaphore;
 use crate::folder::Folder;
 
 pub use error::StoreError;
+pub use export::{ExportCounts, ExportPlan};
 pub use footer::{Footer, Found, Unreadable};
-pub use group::{Group, GroupQuery, Keys, Scan, Segments};
+pub use group::{Group, GroupQuery, Keys, Segments};
+pub use scan::Scan;
 pub use stage::{Stage, StageSpec, Staged};
 
 /// Queries that run at once; each uses every core already.
 const QUERIES: usize = 4;
+/// Exports that run at once, beside them.
+const EXPORTS: usize = 2;
 
 /// A store below a local folder.
 #[derive(Debug)]
@@ -38,6 +44,7 @@ pub struct Store {
     tags: TagSettings,
     privacy: Privacy,
     permits: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
 }
 
 impl Store {
@@ -46,7 +53,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when it cannot be created.
     pub fn open(root: &Path, tags: TagSettings, privacy: Privacy) -> Result<Self, StoreError> {
-        Ok(Self { folder: Folder::open(root)?, tags, privacy, permits: Arc::new(Semaphore::new(QUERIES)) })
+        let (permits, exports) = (Arc::new(Semaphore::new(QUERIES)), Arc::new(Semaphore::new(EXPORTS)));
+        Ok(Self { folder: Folder::open(root)?, tags, privacy, permits, exports })
     }
 
     /// The files a part will have. They are named in the catalog before the first byte is written.

@@ -1,0 +1,268 @@
+//! Charges on their way out: read part by part, looked at, added up and written as they come.
+//!
+//! However many charges there are, memory holds a row group and the batches on either side of it. Rows come out in the
+//! order of the parts and of the lines in them, so the same question of the same generation gives the same bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use outlay_ledger::export::checks::Checks;
+use outlay_ledger::export::{add_up, csv, expressions, schema};
+use outlay_model::DateRange;
+use outlay_model::export::{ExportColumn, ExportSums, Exported, FileKind, Gap};
+use outlay_model::filter::Filter;
+use outlay_model::query::Basis;
+use polars::io::parquet::write::BatchedWriter;
+use polars::prelude::{
+    DataFrame, DataType, Engine, Expr, LazyFrame, ParquetCompression, ParquetWriter, PlanCallback, PolarsError, col,
+    len, lit, polars_err,
+};
+
+use crate::scan::Scan;
+use crate::stage::{ROW_GROUP, streamed, texts};
+use crate::{Store, StoreError};
+
+/// Rows of one batch.
+const BATCH: NonZeroUsize = NonZeroUsize::new(1 << 16).expect("not zero");
+const PROVIDER: &str = "ServiceProviderName";
+
+/// What to export.
+#[derive(Debug, Clone)]
+pub struct ExportPlan {
+    /// What to read: a scan per part, in the order of the rows.
+    pub scans: Vec<Scan>,
+    /// The days.
+    pub range: DateRange,
+    /// Which time counts.
+    pub basis: Basis,
+    /// Which charges.
+    pub filter: Filter,
+    /// The columns.
+    pub columns: Vec<ExportColumn>,
+    /// Stored columns that have to stay behind.
+    pub left_out: Vec<&'static str>,
+}
+
+/// What there is to know of an export before it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExportCounts {
+    /// Charges.
+    pub rows: u64,
+    /// Nulls where FOCUS allows none.
+    pub gaps: Vec<Gap>,
+    /// Charges that state a column which has to stay behind. For ServiceProviderName only those where ProviderName says
+    /// something else: for the others nothing is lost.
+    pub left_out: BTreeMap<&'static str, u64>,
+    /// The exported columns that some charge states.
+    pub stated: BTreeSet<String>,
+}
+
+impl Store {
+    /// Counts the charges of an export, and what they leave out. Reads no more columns than that takes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the engine or the disk fails.
+    pub async fn export_counts(self: &Arc<Self>, plan: ExportPlan) -> Result<ExportCounts, StoreError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
+        let store = Arc::clone(self);
+        let work = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            store.export_counts_now(&plan)
+        });
+        work.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// Exports charges into a file, or, without one, only looks at them. Takes as long as the file takes to be written,
+    /// so exports have permits of their own: a slow reader of one must not keep queries waiting.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the engine or the disk fails; [`StoreError::Output`] when the file cannot be written.
+    pub async fn export<W: Write + Send + 'static>(
+        self: &Arc<Self>,
+        plan: ExportPlan,
+        file: Option<(FileKind, W)>,
+    ) -> Result<Exported, StoreError> {
+        let permit = Arc::clone(&self.exports).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
+        let store = Arc::clone(self);
+        let work = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            store.export_now(&plan, file)
+        });
+        work.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    fn export_counts_now(&self, plan: &ExportPlan) -> Result<ExportCounts, StoreError> {
+        let mut needed: BTreeSet<String> = plan.columns.iter().flat_map(|column| column.from.clone()).collect();
+        needed.insert(PROVIDER.to_owned());
+        needed.extend(plan.left_out.iter().map(|name| (*name).to_owned()));
+        let mut counts = ExportCounts::default();
+        let mut providers: BTreeMap<Option<String>, (u64, BTreeMap<&str, u64>)> = BTreeMap::new();
+        for scan in &plan.scans {
+            let rows = self.read(scan, needed.clone(), plan.range, plan.basis, &plan.filter)?;
+            let frame = streamed(counting(rows, plan))?;
+            let (names, all) = (texts(frame.column("provider")?)?, numbers(&frame, "rows")?);
+            for (provider, rows) in names.iter().zip(&all) {
+                providers.entry(provider.clone()).or_default().0 += rows;
+                counts.rows += rows;
+            }
+            for (place, column) in plan.columns.iter().enumerate() {
+                let stated = numbers(&frame, &format!("stated{place}"))?;
+                if stated.iter().any(|count| *count > 0) {
+                    counts.stated.insert(column.name.clone());
+                }
+                for ((provider, rows), stated) in names.iter().zip(&all).zip(stated).filter(|_| column.required()) {
+                    let nulls = &mut providers.entry(provider.clone()).or_default().1;
+                    *nulls.entry(column.name.as_str()).or_default() += rows - stated;
+                }
+            }
+            for (place, name) in plan.left_out.iter().enumerate() {
+                let lost: u64 = numbers(&frame, &format!("left{place}"))?.iter().sum();
+                *counts.left_out.entry(*name).or_default() += lost;
+            }
+        }
+        counts.left_out.retain(|_, rows| *rows > 0);
+        for (provider, (of, nulls)) in providers {
+            let gaps = nulls.into_iter().filter(|(_, rows)| *rows > 0);
+            let gap =
+                |(column, rows): (&str, u64)| Gap { column: column.to_owned(), provider: provider.clone(), rows, of };
+            counts.gaps.extend(gaps.map(gap));
+        }
+        counts.gaps.sort();
+        Ok(counts)
+    }
+
+    fn export_now<W: Write>(&self, plan: &ExportPlan, file: Option<(FileKind, W)>) -> Result<Exported, StoreError> {
+        let mut writer = Writer::start(file, &plan.columns)?;
+        let (mut checks, mut sums) = (Checks::new(&plan.columns), ExportSums::new());
+        let needed: BTreeSet<String> = plan.columns.iter().flat_map(|column| column.from.clone()).collect();
+        for scan in &plan.scans {
+            let rows = self.read(scan, needed.clone(), plan.range, plan.basis, &plan.filter)?;
+            in_batches(rows.select(expressions(&plan.columns)), |mut batch| {
+                batch.rechunk_mut();
+                checks.see(&batch)?;
+                add_up(&mut sums, &batch)?;
+                writer.write(batch, &plan.columns)
+            })?;
+        }
+        writer.finish()?;
+        let rows = checks.rows();
+        let (findings, longest) = checks.finish();
+        Ok(Exported { rows, sums, findings, longest })
+    }
+}
+
+/// Per provider: the charges, those that state each exported column, and those that state what is left behind.
+fn counting(rows: LazyFrame, plan: &ExportPlan) -> LazyFrame {
+    let mut values = vec![col(PROVIDER).alias("provider")];
+    let mut counts = vec![len().cast(DataType::UInt64).alias("rows")];
+    for (place, value) in expressions(&plan.columns).into_iter().enumerate() {
+        let name = format!("stated{place}");
+        values.push(value.is_not_null().alias(name.as_str()));
+        counts.push(col(name.as_str()).sum().cast(DataType::UInt64));
+    }
+    for (place, left_out) in plan.left_out.iter().enumerate() {
+        let name = format!("left{place}");
+        let kept = plan.columns.iter().find(|column| *left_out == PROVIDER && column.name == "ProviderName");
+        let lost: Expr = match kept {
+            Some(kept) => expressions(std::slice::from_ref(kept))
+                .into_iter()
+                .fold(lit(false), |lost, provider| lost.or(provider.neq(col(PROVIDER)).fill_null(lit(false)))),
+            None => col(*left_out).is_not_null(),
+        };
+        values.push(lost.alias(name.as_str()));
+        counts.push(col(name.as_str()).sum().cast(DataType::UInt64));
+    }
+    rows.select(values).group_by([col("provider")]).agg(counts)
+}
+
+fn numbers(frame: &DataFrame, name: &str) -> Result<Vec<u64>, StoreError> {
+    Ok(frame.column(name)?.u64()?.iter().map(|number| number.unwrap_or(0)).collect())
+}
+
+/// Runs a plan on a thread of its own and hands its batches over in order, held back to the pace of `each`.
+fn in_batches(plan: LazyFrame, mut each: impl FnMut(DataFrame) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let (send, receive) = sync_channel(1);
+    let scan = std::thread::spawn(move || {
+        // Nobody listens any more when the file cannot be written: that stops the scan.
+        let callback = PlanCallback::new(move |batch: DataFrame| Ok(send.send(batch).is_err()));
+        let plan = plan.sink_batches(callback, true, Some(BATCH))?;
+        plan.collect_with_engine(Engine::Streaming).map(drop)
+    });
+    let written = receive.iter().try_for_each(&mut each);
+    drop(receive);
+    // Polars panics on some damaged files.
+    let scanned = scan.join().unwrap_or_else(|_| Err(polars_err!(ComputeError: "a stored file is damaged")));
+    written?;
+    Ok(scanned?)
+}
+
+/// The file being written.
+enum Writer<W: Write> {
+    Nothing,
+    Csv(W),
+    Parquet { file: BatchedWriter<W>, pending: Option<DataFrame> },
+}
+
+impl<W: Write> Writer<W> {
+    fn start(file: Option<(FileKind, W)>, columns: &[ExportColumn]) -> Result<Self, StoreError> {
+        match file {
+            None => Ok(Self::Nothing),
+            Some((FileKind::Csv, mut file)) => {
+                file.write_all(&csv::header(columns)).map_err(StoreError::Output)?;
+                Ok(Self::Csv(file))
+            }
+            Some((FileKind::Parquet, file)) => {
+                // The one compression that every reader of Parquet knows.
+                let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Snappy);
+                let file = writer.batched(&schema(columns)).map_err(output)?;
+                Ok(Self::Parquet { file, pending: None })
+            }
+        }
+    }
+
+    fn write(&mut self, batch: DataFrame, columns: &[ExportColumn]) -> Result<(), StoreError> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Csv(file) => file.write_all(&csv::lines(columns, &batch)?).map_err(StoreError::Output),
+            Self::Parquet { file, pending } => {
+                match pending {
+                    Some(pending) => {
+                        pending.vstack_mut_owned(batch)?;
+                    }
+                    None => *pending = Some(batch),
+                }
+                match pending.take_if(|pending| pending.height() >= ROW_GROUP) {
+                    Some(group) => write_group(file, group),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Csv(mut file) => file.flush().map_err(StoreError::Output),
+            Self::Parquet { mut file, pending } => {
+                pending.map_or(Ok(()), |group| write_group(&mut file, group))?;
+                file.finish().map(drop).map_err(output)
+            }
+        }
+    }
+}
+
+fn write_group<W: Write>(file: &mut BatchedWriter<W>, mut group: DataFrame) -> Result<(), StoreError> {
+    group.rechunk_mut();
+    if group.height() > 0 { file.write_batch(&group).map_err(output) } else { Ok(()) }
+}
+
+/// Tells a file that cannot be written from an engine that fails.
+fn output(error: PolarsError) -> StoreError {
+    match error {
+        PolarsError::IO { error, .. } => StoreError::Output(std::io::Error::new(error.kind(), error)),
+        error => StoreError::Engine(error),
+    }
+}
