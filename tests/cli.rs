@@ -109,3 +109,66 @@ fn help_names_every_command() {
     let (out, _) = check(&outlay(folder.path(), &["--help"]), 0);
     insta::assert_snapshot!(out);
 }
+
+#[test]
+fn an_export_is_put_in_place_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    fs::write(at.join("bill.csv"), bill(&[&[("BilledCost", "2.5")], &[("ChargePeriodEnd", "2026-10-05T00:00:00Z")]]))
+        .expect("writes");
+    check(&outlay(at, &["import", "--source", "aws", "--kind", "focus", "bill.csv"]), 0);
+    let export = |arguments: &[&str]| outlay(at, &[&["export", "--period", "2026-10"], arguments].concat());
+    let files = || {
+        let mut names: Vec<_> = fs::read_dir(at)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .filter(|name| !matches!(name.as_str(), "house" | "bill.csv"))
+            .collect();
+        names.sort();
+        names
+    };
+
+    let (out, err) = check(&export(&["--output", "o.parquet"]), 1);
+    assert!(out.is_empty() && err.contains("ListCost (AWS: 2 of 2 charges)") && err.contains("--allow-null"), "{err}");
+    assert!(files().is_empty(), "{:?}", files());
+
+    let (out, err) = check(&export(&["--output", "o.parquet", "--allow-null"]), 0);
+    assert_eq!(
+        out,
+        "o.parquet: 2 charges of 2026-10-01..2026-11-01 in FOCUS 1.2\n  USD: effective 2.00, billed 3.50\n"
+    );
+    assert!(err.contains("null let through: ListCost (AWS: 2 of 2 charges)"), "{err}");
+    assert!(err.contains("error: empty_period: ChargePeriodEnd, 1 rows") && err.contains("row 2: 2026-10-05"), "{err}");
+    assert_eq!(files(), ["o.parquet", "o.parquet.metadata.json"]);
+    let metadata = fs::read_to_string(at.join("o.parquet.metadata.json")).expect("text");
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).expect("JSON");
+    assert_eq!(metadata["DataGenerator"]["DataGenerator"], "Outlay");
+    assert_eq!(metadata["Schema"][0]["FocusVersion"], "1.2");
+    let billed = &metadata["Schema"][0]["ColumnDefinition"][0];
+    assert_eq!(
+        billed.to_string(),
+        r#"{"ColumnName":"BilledCost","DataType":"DECIMAL","NumericPrecision":38,"NumberScale":18}"#
+    );
+    assert_eq!(metadata["x_Export"]["sums"]["USD"]["billed"].to_string(), "3.5");
+    assert_eq!(metadata["x_Export"]["findings"][0]["rule"], "empty_period");
+
+    let before = fs::read(at.join("o.parquet")).expect("bytes");
+    let (_, err) = check(&export(&["--output", "o.parquet", "--allow-null"]), 1);
+    assert!(err.contains("o.parquet is there already") && err.contains("--force"), "{err}");
+    check(&export(&["--output", "o.parquet", "--allow-null", "--force"]), 0);
+    assert_eq!(fs::read(at.join("o.parquet")).expect("bytes"), before, "the same question gives the same bytes");
+
+    let (out, _) = check(&export(&["--output", "-", "--allow-null"]), 0);
+    assert!(out.starts_with("BilledCost,BillingAccountId,") && out.lines().count() == 3, "{out}");
+    let cases: [(&[&str], &str); 4] = [
+        (&["--output", "o.xlsx"], "neither in .csv nor in .parquet"),
+        (&["--output", "p.csv", "--format", "focus-2.0"], "use focus-1.0"),
+        (&["--output", "p.csv", "--filter", "team ="], "position"),
+        (&["--output", "p.csv", "--source", "gcp"], "nothing of gcp is live"),
+    ];
+    for (arguments, says) in cases {
+        let (_, err) = check(&export(arguments), 2);
+        assert!(err.contains(says), "{arguments:?}: {err}");
+    }
+    assert_eq!(files(), ["o.parquet", "o.parquet.metadata.json"]);
+}

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod export;
 mod import;
 mod output;
 mod rebuild;
@@ -50,6 +51,8 @@ enum Command {
     Import(import::ImportArguments),
     /// Show spend by team, service, account, tag, …
     Spend(Box<spend::SpendArguments>),
+    /// Write charges to a CSV or Parquet file in the FOCUS format
+    Export(export::ExportArguments),
     /// Show source against stored, to the last digit
     Reconcile(reconcile::ReconcileArguments),
     /// Check that everything is where it should be
@@ -107,6 +110,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Import(import) => import::run(import, &App::open(config).await?).await,
         Command::Spend(spend) => spend::run(spend, &App::open(config).await?).await,
+        Command::Export(export) => export::run(export, &App::open(config).await?).await,
         Command::Reconcile(reconcile) => reconcile::run(reconcile, &App::open(config).await?).await,
         Command::Check => check::run(&App::open(config).await?).await,
         Command::Rebuild(rebuild) => rebuild::run(rebuild, &App::open(config).await?).await,

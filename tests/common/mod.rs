@@ -1,9 +1,11 @@
 //! A whole Outlay in a temporary folder, and bills to put into it.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub mod lines;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -65,10 +67,20 @@ impl House {
         delivery: Option<&str>,
         force: Force,
     ) -> anyhow::Result<Vec<Run>> {
+        self.import_file(source, &self.bill(name, text), delivery, force).await
+    }
+
+    pub async fn import_file(
+        &self,
+        source: &str,
+        file: &Path,
+        delivery: Option<&str>,
+        force: Force,
+    ) -> anyhow::Result<Vec<Run>> {
         let request = ImportRequest {
             source: SourceName::parse(source)?,
             kind: "focus".to_owned(),
-            files: vec![self.bill(name, text).display().to_string()],
+            files: vec![file.display().to_string()],
             delivery: delivery.map(DeliveryKey::new),
             force,
         };

@@ -4,6 +4,7 @@
 //! digit it has, never through a float (P2); what is not known is null, never 0 and never left out of a row (P6).
 
 mod csv;
+mod export;
 mod lists;
 mod rows;
 mod wide;
@@ -21,6 +22,7 @@ use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
 use serde::{Serialize, Serializer};
 
 pub use csv::{csv_name, spend_csv};
+pub use export::{ExportMetadata, export_metadata, export_name};
 pub use lists::{changes_json, dimensions_json, rates_json, reconciliation_json, rejects_json, runs_json, values_json};
 pub use rows::{SpendRows, spend_rows};
 pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, TooWide, spend_wide};
@@ -65,7 +67,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// A range of days as the instants it starts and ends at; the end is exclusive.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Instants {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
