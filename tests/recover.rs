@@ -144,6 +144,18 @@ async fn a_catalog_that_has_commits_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_fresh_catalog_begins_no_second_history() {
+    let house = house().await;
+    let app = lose_catalog(&house).await;
+    let house = House { app, folder: house.folder };
+    let bill = bill(&[&[("EffectiveCost", "3")]]);
+    let error = house.import_with("aws", "a.csv", &bill, None, Force::default()).await.expect_err("is refused");
+    assert!(error.to_string().contains("the records of 3 commits and the catalog is empty"), "{error:#}");
+    pipeline::recover(&house.app, false).await.expect("recovers");
+    house.import_with("aws", "a.csv", &bill, None, Force { shrink: true, rejects: false }).await.expect("imports");
+}
+
+#[tokio::test]
 async fn strays_are_removed_only_when_asked() {
     let house = house().await;
     let stray = data(&house).join("charges/aws/unknown.parquet");

@@ -107,7 +107,7 @@ impl Catalog {
         let mut tx = self.begin().await?;
         let used = sqlx::query("SELECT 1 FROM parts").fetch_optional(&mut *tx).await.during("look for commits")?;
         if used.is_some() {
-            let what = "the catalog is not empty: records are restored into a fresh one only";
+            let what = "the catalog is not empty, and only a fresh one is filled: move its file or database away first";
             return Err(CatalogError::Inconsistent(what.to_owned()));
         }
         let mut bundles: BTreeMap<PartId, Vec<(Part, Run)>> = BTreeMap::new();

@@ -18,6 +18,13 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
     let snapshot = app.catalog.snapshot().await?;
     let (deliveries, charges) = (snapshot.parts.len(), snapshot.parts.iter().map(|part| part.rows).sum());
     text.push(format!("ok       catalog: {deliveries} deliveries, {} charges", count(charges)));
+    let forgotten = pipeline::forgotten(app).await?;
+    if forgotten > 0 {
+        problem(
+            &mut text,
+            format!("the store holds the records of {forgotten} commits: outlay recover brings them back"),
+        );
+    }
     match app.store.probe().await {
         Ok(()) => text.push("ok       store: can be read and written".to_owned()),
         Err(error) => problem(&mut text, format!("store: {:#}", anyhow::Error::from(error))),

@@ -59,6 +59,7 @@ pub trait Progress: Send + Sync {
 /// When the files cannot be told apart into deliveries, or the catalog fails.
 pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progress>) -> anyhow::Result<Vec<Run>> {
     let files = input::find(&request.files)?;
+    super::record::same_history(app).await?;
     let settings = Arc::clone(&app.settings);
     let (key, watcher) = (request.delivery.clone(), Arc::clone(&progress));
     let survey = tokio::task::spawn_blocking(move || -> Result<Vec<Delivery>, CollectError> {

@@ -9,7 +9,7 @@ mod reshape;
 mod sweep;
 
 pub use import::{Force, ImportRequest, Progress, import};
-pub use record::record;
+pub use record::{forgotten, record};
 pub use recover::{LeftOut, Recovered, recover};
 pub use reshape::{Stale, Which, keep_in_shape, rebuild, stale};
 pub use sweep::sweep;

@@ -27,6 +27,30 @@ pub async fn record(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses to begin a history where another one is: a fresh catalog before a store that holds commits has been put in the
+/// place of one that was lost, or looks at the wrong store.
+///
+/// # Errors
+/// When it is so, or the catalog or the store fails.
+pub async fn same_history(app: &App) -> anyhow::Result<()> {
+    let forgotten = forgotten(app).await?;
+    anyhow::ensure!(
+        forgotten == 0,
+        "the store holds the records of {forgotten} commits and the catalog is empty: outlay recover brings them back; if they \
+         are somebody else's, choose another store"
+    );
+    Ok(())
+}
+
+/// How many commits the store has records of, when the catalog has none.
+///
+/// # Errors
+/// When the catalog or the store fails.
+pub async fn forgotten(app: &App) -> anyhow::Result<usize> {
+    let fresh = app.catalog.generation().await? == 0;
+    Ok(if fresh { app.store.list(FOLDER).await?.len() } else { 0 })
+}
+
 async fn write(app: &App, record: &Record) -> anyhow::Result<()> {
     let text = serde_json::to_vec(record)?;
     app.store.put_document(&document(&record.part.id), text).await?;
