@@ -3,7 +3,8 @@
 //! It raises the generation with its first statement, which takes the lock that serialises commits; everything it then
 //! looks at cannot change under it. Any error on the way rolls all of it back.
 //!
-//! Repeating a commit whose answer got lost is safe: a part that is live already gives the generation it is live from.
+//! Repeating a commit whose answer got lost is safe: a part that was committed already gives the generation it is live
+//! from, also when another has replaced it meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -51,12 +52,12 @@ impl Catalog {
         let Commit { part, run, replaces, .. } = &commit;
         let mut tx = self.begin().await?;
         let generation = raise_generation(&mut tx).await?;
-        let live = parts::live_id(&mut tx, &part.source, &part.delivery).await?;
-        match live {
+        if let Some(since) = parts::live_since(&mut tx, &part.id).await? {
             // An earlier try went through, only its answer did not. Dropping the transaction takes the raise back.
-            Some((id, since)) if id == part.id => return Ok(since),
-            live => fence(&part.source, &part.delivery, replaces.as_ref(), live.map(|(id, _)| id))?,
+            return Ok(since);
         }
+        let live = parts::live_id(&mut tx, &part.source, &part.delivery).await?;
+        fence(&part.source, &part.delivery, replaces.as_ref(), live)?;
         runs::write(&mut tx, run).await?;
         make_live(&mut tx, &commit, &days, &part.files, generation).await?;
         tx.commit().await.during("commit the part")?;

@@ -17,11 +17,11 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// The address is not one of a catalog: a configuration mistake.
-    #[error("catalog url {url}: {why}; give a file such as sqlite://./outlay-data/catalog.db")]
+    #[error("catalog url {url} {why}; write one such as {}", crate::Address::EXAMPLES)]
     BadUrl {
         /// The address, redacted.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with it: what follows upon its name in a sentence.
         why: String,
     },
     /// A newer Outlay has been here.
@@ -87,6 +87,16 @@ pub enum CatalogError {
         #[source]
         source: BoxError,
     },
+    /// The database understood and would not: its user lacks a right, a text is too long for an index, a key is there
+    /// already. Trying again does not help.
+    #[error("the database refused to {what}; check the rights of its user, or report this")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
     /// The database cannot be reached, is busy, or failed. A commit may or may not have happened: repeat it as it is.
     #[error("the catalog is not available: could not {what}; try again, and check the database and its disk")]
     Unavailable {
@@ -112,7 +122,8 @@ impl CatalogError {
             | Self::NotConserved(_)
             | Self::GenerationGone { .. }
             | Self::Inconsistent(_)
-            | Self::Corrupt { .. } => false,
+            | Self::Corrupt { .. }
+            | Self::Refused { .. } => false,
         }
     }
 
@@ -196,6 +207,29 @@ pub(crate) trait During<T> {
 
 impl<T> During<T> for Result<T, sqlx::Error> {
     fn during(self, what: &str) -> Result<T, CatalogError> {
-        self.map_err(|source| CatalogError::Unavailable { what: what.to_owned(), source: source.into() })
+        self.map_err(|error| {
+            let what = what.to_owned();
+            match error {
+                sqlx::Error::Database(error) => {
+                    let refused = is_refusal(&*error);
+                    // What the database says stands in its error and in the source of it; once is enough.
+                    let source = error.to_string().into();
+                    if refused {
+                        CatalogError::Refused { what, source }
+                    } else {
+                        CatalogError::Unavailable { what, source }
+                    }
+                }
+                other => CatalogError::Unavailable { what, source: other.into() },
+            }
+        })
     }
+}
+
+/// Whether the database would say the same again. PostgreSQL's codes have five characters, the first two of which are their
+/// class: data exceptions, constraints, syntax and rights, limits. SQLite's are shorter.
+fn is_refusal(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let class = error.code().filter(|code| code.len() == 5).map(|code| code[..2].to_owned());
+    class.is_some_and(|class| matches!(class.as_str(), "22" | "23" | "42" | "54"))
+        || !matches!(error.kind(), sqlx::error::ErrorKind::Other)
 }

@@ -45,9 +45,10 @@ impl Catalog {
     /// # Errors
     /// When the database fails.
     pub async fn abandon(&self, part: &PartId) -> Result<(), CatalogError> {
+        let mut tx = self.begin().await?;
         let query = sqlx::query("UPDATE intents SET state = 'abandoned' WHERE part = $1 AND state = 'open'");
-        query.bind(part.as_str()).execute(self.pool()).await.during("give the part up")?;
-        Ok(())
+        query.bind(part.as_str()).execute(&mut *tx).await.during("give the part up")?;
+        tx.commit().await.during("give the part up")
     }
 }
 

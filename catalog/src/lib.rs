@@ -12,15 +12,17 @@
 //! - Every writing transaction takes the write lock with its first statement, so none fails half-way for a lock.
 //! - No clock: whoever calls says what time it is.
 //!
-//! The SQL is what SQLite and PostgreSQL both take; `sql.rs` says how values are written in it. Only SQLite is switched
-//! on so far.
+//! The SQL is what SQLite and PostgreSQL both take; `sql.rs` says how values are written in it. Where they differ is in
+//! `open.rs` and `postgres.rs`: how one is opened, and how its write lock is taken.
 
+mod address;
 mod commit;
 mod days;
 mod error;
 mod intents;
 mod open;
 mod parts;
+mod postgres;
 mod records;
 mod refile;
 mod rejects;
@@ -31,8 +33,9 @@ mod sweep;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 
+pub use address::Address;
 pub use commit::Commit;
 pub use days::{Change, DayFigures};
 pub use error::{CatalogError, NotConserved, Overlap};
@@ -56,8 +59,7 @@ struct Inner {
     pool: AnyPool,
     /// The address without anything secret.
     url: String,
-    /// What begins a writing transaction in this database.
-    begin: &'static str,
+    lock: WriteLock,
     /// The newest snapshot anybody has read. Held only to swap the pointer.
     snapshot: Mutex<Option<Arc<Snapshot>>>,
 }
@@ -74,7 +76,29 @@ impl Catalog {
 
     /// Begins a transaction that holds the write lock already.
     async fn begin(&self) -> Result<Transaction<'static, Any>, CatalogError> {
-        self.pool().begin_with(self.inner.begin).await.during("begin a transaction")
+        let lock = self.inner.lock;
+        let mut tx = self.pool().begin_with(lock.begin).await.during("begin a transaction")?;
+        lock.take(&mut tx).await.during("take the write lock")?;
+        Ok(tx)
+    }
+}
+
+/// How a transaction becomes the only one that writes. Every writing transaction and every migration does it first, so
+/// what they look at cannot change under them, in whichever database.
+#[derive(Clone, Copy)]
+struct WriteLock {
+    begin: &'static str,
+    /// Where BEGIN alone does not take it. A statement of its own: sqlx rolls back what it knows to have begun, and were
+    /// this part of BEGIN, a connection that did not get the lock would stay in its failed transaction.
+    then: Option<&'static str>,
+}
+
+impl WriteLock {
+    async fn take(self, conn: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        if let Some(statement) = self.then {
+            sqlx::query(statement).execute(conn).await?;
+        }
+        Ok(())
     }
 }
 

@@ -137,18 +137,22 @@ impl Catalog {
     }
 }
 
-/// The live part of a delivery and the generation it is live from, within a transaction.
+/// The live part of a delivery, within a transaction.
 pub(crate) async fn live_id(
     conn: &mut AnyConnection,
     source: &SourceName,
     delivery: &DeliveryKey,
-) -> Result<Option<(PartId, u64)>, CatalogError> {
-    let query = sqlx::query(
-        "SELECT id, live_from_generation FROM parts WHERE source = $1 AND delivery = $2 AND state = 'live'",
-    );
+) -> Result<Option<PartId>, CatalogError> {
+    let query = sqlx::query("SELECT id FROM parts WHERE source = $1 AND delivery = $2 AND state = 'live'");
     let row = query.bind(source.as_str()).bind(delivery.as_str()).fetch_optional(conn).await;
-    let row = row.during("read the live part")?;
-    row.map(|row| Ok((PartId::new(row.text("id")?), row.count("live_from_generation")?))).transpose()
+    row.during("read the live part")?.map(|row| Ok(PartId::new(row.text("id")?))).transpose()
+}
+
+/// The generation from which a part is, or was, live, within a transaction.
+pub(crate) async fn live_since(conn: &mut AnyConnection, part: &PartId) -> Result<Option<u64>, CatalogError> {
+    let query = sqlx::query("SELECT live_from_generation FROM parts WHERE id = $1").bind(part.as_str());
+    let row = query.fetch_optional(conn).await.during("read the part")?;
+    row.map(|row| row.count("live_from_generation")).transpose()
 }
 
 pub(crate) async fn write_balances(

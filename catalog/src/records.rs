@@ -135,7 +135,7 @@ impl Catalog {
 
 async fn restore_one(conn: &mut AnyConnection, record: &Record) -> Result<(), CatalogError> {
     let Record { part, run, committed_at, .. } = record;
-    let live = parts::live_id(conn, &part.source, &part.delivery).await?.map(|(id, _)| id);
+    let live = parts::live_id(conn, &part.source, &part.delivery).await?;
     let commit = Commit {
         part: part.clone(),
         run: run.clone(),

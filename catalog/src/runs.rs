@@ -180,7 +180,7 @@ pub(crate) async fn write(conn: &mut AnyConnection, run: &Run) -> Result<(), Cat
         .bind(sql::number(run.rejected))
         .bind(sql::number(run.unpriced))
         .bind(sql::json("repairs", &run.repairs)?)
-        .bind(run.message.as_deref())
+        .bind(run.message.clone().map(sql::without_nul))
         .bind(refused);
     let written = query.execute(conn).await.during("record the run")?.rows_affected();
     if written == 1 {

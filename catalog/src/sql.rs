@@ -28,19 +28,19 @@ pub(crate) enum Cell {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(without_nul(text))
     }
 }
 
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(without_nul(text.to_owned()))
     }
 }
 
 impl From<Option<String>> for Cell {
     fn from(text: Option<String>) -> Self {
-        Self::OptionalText(text)
+        Self::OptionalText(text.map(without_nul))
     }
 }
 
@@ -89,6 +89,11 @@ fn insert_statement<const N: usize>(table: &str, columns: [&str; N], rows: usize
         sql.push(')');
     }
     sql
+}
+
+/// PostgreSQL keeps no NUL in a text, and a damaged bill may hold one. Its picture (␀) stands for it, in either database.
+pub(crate) fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
 }
 
 /// A count as SQL has it. Counts beyond 2⁶³ do not occur.

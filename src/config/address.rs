@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use outlay_catalog::Address;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -54,11 +55,16 @@ impl From<StoreUrl> for String {
     }
 }
 
-/// Where the catalog is: a SQLite file.
+/// Where the catalog is: a SQLite file or a PostgreSQL database.
+///
+/// It may hold a password, which is never written out: not in messages, not for `config print`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", inline)]
-pub struct CatalogUrl(String);
+pub struct CatalogUrl {
+    text: String,
+    address: Address,
+}
 
 impl CatalogUrl {
     /// The catalog in a data folder.
@@ -66,13 +72,19 @@ impl CatalogUrl {
     /// The characters that mean something in an address are escaped, so that any folder will do.
     pub(super) fn in_folder(folder: &str) -> Self {
         let file = Path::new(folder).join("catalog.db").display().to_string();
-        Self(format!("sqlite://{}", file.replace('%', "%25").replace('?', "%3F").replace('#', "%23")))
+        let text = format!("sqlite://{}", file.replace('%', "%25").replace('?', "%3F").replace('#', "%23"));
+        Self::try_from(text).expect("it names a file")
     }
 
     /// The address, as the catalog is opened by.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether it holds a password.
+    pub(super) fn has_password(&self) -> bool {
+        self.address.has_password()
     }
 }
 
@@ -86,29 +98,22 @@ impl TryFrom<String> for CatalogUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const EXAMPLE: &str = "write one such as \"sqlite://./outlay-data/catalog.db\"";
-        match text.split_once(':') {
-            Some(("sqlite", rest)) => match rest.strip_prefix("//").unwrap_or(rest) {
-                "" => Err(format!("names no file; {EXAMPLE}")),
-                ":memory:" => Err(format!("a catalog in memory would be lost with the process; {EXAMPLE}")),
-                path if path.contains('?') => Err(format!("takes no parameters; {EXAMPLE}")),
-                _ => Ok(Self(text)),
-            },
-            Some(("postgres" | "postgresql", _)) => Err(format!("PostgreSQL is not supported yet; {EXAMPLE}")),
-            _ => Err(format!("is not the address of a database; {EXAMPLE}")),
+        match Address::parse(&text) {
+            Ok(address) => Ok(Self { text, address }),
+            Err(wrong) => Err(format!("{wrong}; write one such as {}", Address::EXAMPLES)),
         }
     }
 }
 
 impl From<CatalogUrl> for String {
     fn from(url: CatalogUrl) -> Self {
-        url.0
+        url.address.without_password()
     }
 }
 
 impl fmt::Debug for CatalogUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.address.fmt(f)
     }
 }
 

@@ -10,6 +10,10 @@ use super::problem::dotted;
 use super::tree::Path;
 use super::{Config, Place, Problem, Retention};
 
+/// A file like this one is shared, copied into tickets, and kept for ever in a repository.
+const PASSWORD: &str = "holds a password, which does not belong into this file; leave it out and set PGPASSWORD, or write \
+                        it into ~/.pgpass or the file that PGPASSFILE names, or give the address as OUTLAY_CATALOG__URL";
+
 /// Checks what was understood. The defaults have no problems, so every problem has a place.
 pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &mut Vec<Problem>) {
     let mut add = |place: &[String], key: &[String], text: String| {
@@ -44,6 +48,10 @@ pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &
             "charges would be kept longer than their totals; give charges_months too, and at most {daily} for it"
         );
         add_plain(&["retention", "daily_months"], &text);
+    }
+    let url = ["catalog".to_owned(), "url".to_owned()];
+    if config.catalog.url.has_password() && matches!(places.get(&url[..]), Some(Place::File(..))) {
+        add(&url, &url, PASSWORD.to_owned());
     }
     for (path, text) in tag_problems(&config.tags, places) {
         add(&path, &path, text);

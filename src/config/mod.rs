@@ -98,7 +98,8 @@ pub struct Retention {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Catalog {
-    /// `sqlite://` and a path, relative to the working folder. By default `catalog.db` in the folder that `--data` names.
+    /// `sqlite://` and a path, relative to the working folder; by default `catalog.db` in the folder that `--data` names. Or
+    /// `postgres://user@host/database`, its password in `PGPASSWORD` or `~/.pgpass`.
     pub url: CatalogUrl,
 }
 

@@ -197,16 +197,37 @@ fn places_that_are_not_supported_are_told_without_their_secrets() {
     store("", "names no folder; write one such as \"./outlay-data\"");
     let catalog = |url: &str, text: &str| {
         let text = format!(
-            "OUTLAY_CATALOG__URL: catalog.url: {text}; write one such as \"sqlite://./outlay-data/catalog.db\""
+            "OUTLAY_CATALOG__URL: catalog.url: {text}; write one such as \"sqlite://./outlay-data/catalog.db\" or \
+             \"postgres://outlay@db.example.com/outlay\""
         );
         check("", &[("OUTLAY_CATALOG__URL", url)], &[&text]);
     };
-    catalog("postgres://me:secret@host/outlay", "PostgreSQL is not supported yet");
+    catalog("postgres://me:secret@host", "names no database");
     catalog("mysql://me:secret@host/outlay", "is not the address of a database");
     catalog("./catalog.db", "is not the address of a database");
     catalog("sqlite://", "names no file");
-    catalog("sqlite::memory:", "a catalog in memory would be lost with the process");
+    catalog("sqlite::memory:", "is in memory, and would be lost with the process");
     catalog("sqlite://catalog.db?mode=ro", "takes no parameters");
+}
+
+#[test]
+fn a_password_comes_from_a_variable_and_goes_nowhere() {
+    let url = "postgres://me:secret@db.local/outlay?sslmode=require";
+    check(
+        &format!("[catalog]\nurl = '{url}'"),
+        &[],
+        &["outlay.toml:2: catalog.url: holds a password, which does not belong into this file; leave it out and set \
+           PGPASSWORD, or write it into ~/.pgpass or the file that PGPASSFILE names, or give the address as \
+           OUTLAY_CATALOG__URL"],
+    );
+    let loaded = load("catalog.url = 'postgres://db/outlay'", &[("OUTLAY_CATALOG__URL", url)]).expect("loads");
+    assert_eq!(loaded.config.catalog.url.as_str(), url);
+    assert!(!format!("{loaded:?}").contains("secret"));
+    let printed = print(&loaded);
+    assert!(
+        printed.contains("url = \"postgres://me@db.local/outlay?sslmode=require\"  # OUTLAY_CATALOG__URL"),
+        "{printed}"
+    );
 }
 
 #[test]

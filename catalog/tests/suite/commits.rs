@@ -18,6 +18,7 @@ crate::stories![
     a_commit_is_fenced_by_what_it_replaces,
     of_two_concurrent_commits_one_wins,
     a_commit_that_is_repeated_changes_nothing,
+    a_commit_that_is_repeated_after_it_was_replaced_has_happened,
     two_sources_may_not_state_the_same_day,
     money_that_is_unaccounted_for_is_not_committed,
     a_commit_that_contradicts_itself_is_refused,
@@ -68,7 +69,7 @@ async fn a_refused_commit_leaves_nothing_behind(place: &Place) {
 }
 
 async fn a_commit_cut_off_anywhere_is_whole_or_absent_and_can_be_repeated(place: &Place) {
-    let catalog = &place.catalog;
+    let (catalog, observer) = (&place.catalog, place.replica().await);
     for polls in 0..40 {
         let bill = Bill::new(&format!("p{polls}")).of("aws", &format!("d{polls}")).days(&[(1, polls + 1, "4.5")]);
         bill.intend(catalog).await;
@@ -85,12 +86,10 @@ async fn a_commit_cut_off_anywhere_is_whole_or_absent_and_can_be_repeated(place:
             })
             .await;
         }
-        let observer = place.replica().await;
         let snapshot = observer.snapshot().await.expect("a snapshot");
         let there = snapshot.parts.iter().any(|part| part.id == bill.part_id());
         let changed = observer.changes(None, 1000).await.expect("reads").iter().any(|c| c.run == bill.run_id());
         assert_eq!((snapshot.generation > before, changed), (there, there), "after {polls} polls");
-        observer.close().await;
 
         assert_eq!(catalog.commit(bill.commit(at(2))).await.expect("commits"), before + 1);
         assert_eq!(catalog.generation().await.expect("reads"), before + 1);
@@ -153,6 +152,20 @@ async fn a_commit_that_is_repeated_changes_nothing(place: &Place) {
     Bill::new("p2").of("aws", "2026-09").bring(catalog, 1).await.expect("commits");
     let before = seen(catalog).await;
     assert_eq!(catalog.commit(bill.commit(at(5))).await.expect("is live already"), 1);
+    assert_eq!(seen(catalog).await, before);
+}
+
+async fn a_commit_that_is_repeated_after_it_was_replaced_has_happened(place: &Place) {
+    let catalog = &place.catalog;
+    let bill = Bill::new("p1");
+    bill.bring(catalog, 1).await.expect("commits");
+    Bill::new("p2").replaces("p1").bring(catalog, 2).await.expect("commits");
+    let before = seen(catalog).await;
+    assert_eq!(catalog.commit(bill.commit(at(1))).await.expect("was live once"), 1);
+    // Even when nothing is left of it but its name.
+    let doomed = catalog.sweepable(at(3), std::time::Duration::ZERO).await.expect("sweeps");
+    catalog.swept(&doomed[0].part).await.expect("is swept");
+    assert_eq!(catalog.commit(bill.commit(at(1))).await.expect("was live once"), 1);
     assert_eq!(seen(catalog).await, before);
 }
 

@@ -1,17 +1,22 @@
 //! The catalog's promises, one story each, told to every database it can live in.
 //!
-//! A story is an `async fn(&Place)` and knows nothing of the database; `stories!` runs it against each. PostgreSQL joins
-//! with one more constructor in `place.rs` and one more line there.
+//! A story is an `async fn(&Place)` and knows nothing of the database; `stories!` runs it against each, every time in a
+//! fresh one. What is true of one database only stands in the file of its name.
 
 mod bill;
 mod commits;
+mod opening;
 mod place;
+mod postgres;
 mod records;
 mod refiles;
+mod replicas;
 mod restores;
 mod snapshots;
 mod sqlite;
 mod sweeps;
+mod versions;
+mod wire;
 
 /// Runs each story against each database.
 macro_rules! stories {
@@ -20,7 +25,15 @@ macro_rules! stories {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $story() {
-                    super::$story(&crate::place::Place::sqlite().await).await;
+                    super::$story(&crate::place::Site::sqlite().open().await).await;
+                }
+            )+
+        }
+        mod on_postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $story() {
+                    super::$story(&crate::place::Site::postgres().await.open().await).await;
                 }
             )+
         }

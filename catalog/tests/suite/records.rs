@@ -12,6 +12,7 @@ crate::stories![
     a_refused_run_keeps_both_figures,
     a_committed_run_stays_committed,
     rejects_are_capped_but_counted,
+    text_that_no_database_keeps_is_shown,
     reopening_keeps_everything,
 ];
 
@@ -95,6 +96,23 @@ async fn rejects_are_capped_but_counted(place: &Place) {
     let unpriced = count(RejectReason::UnreadableNumber);
     assert_eq!((unpriced.rows, unpriced.unpriced), (833, 833));
     assert_eq!(catalog.reject_counts(&RunId::new("unknown")).await.expect("reads"), []);
+}
+
+async fn text_that_no_database_keeps_is_shown(place: &Place) {
+    let catalog = &place.catalog;
+    let bill = Bill::new("p1").account(Some("A\0WS"), Some("\u{1F4B8} 'quoted\" \\0 \u{7f}")).rejects(3);
+    bill.intend(catalog).await;
+    let mut commit = bill.commit(at(1));
+    let mut rejects = vec![reject(1), reject(2), reject(3)];
+    rejects[2].value = Some("1\0,5".to_owned());
+    commit.rejects = rejects.into_iter().collect();
+    commit.run.message = Some("read\0".to_owned());
+    catalog.commit(commit).await.expect("commits");
+    assert_eq!(catalog.rejects(&bill.run_id(), 9).await.expect("reads")[2].value.as_deref(), Some("1\u{2400},5"));
+    let change = catalog.changes(None, 9).await.expect("reads").remove(0);
+    assert_eq!(change.provider.as_deref(), Some("A\u{2400}WS"));
+    assert_eq!(change.billing_account.as_deref(), Some("\u{1F4B8} 'quoted\" \\0 \u{7f}"));
+    assert_eq!(catalog.runs(None, 9).await.expect("reads")[0].message.as_deref(), Some("read\u{2400}"));
 }
 
 async fn reopening_keeps_everything(place: &Place) {

@@ -106,7 +106,7 @@ async fn a_bundle_lives_as_long_as_one_of_its_parts(place: &Place) {
     for part in catalog.unrecorded().await.expect("lists") {
         records.push(catalog.record(&part).await.expect("reads").expect("is live"));
     }
-    let empty = Place::another(place).await;
+    let empty = place.another().await;
     empty.catalog.restore(records, at(21)).await.expect("restores");
     for catalog in [catalog, &empty.catalog] {
         Bill::new("p3").of("aws", "day-1").replaces("p1").bring(catalog, 22).await.expect("commits");

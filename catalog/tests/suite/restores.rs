@@ -68,7 +68,7 @@ async fn restored_commits_give_the_same_answers(place: &Place) {
     // However they were found.
     all.reverse();
 
-    let empty = Place::another(place).await;
+    let empty = place.another().await;
     assert_eq!(empty.catalog.restore(all, at(9)).await.expect("restores"), 4);
     let (then, now) = (catalog.snapshot().await.expect("reads"), empty.catalog.snapshot().await.expect("reads"));
     assert_eq!(now.parts, then.parts);
@@ -94,7 +94,7 @@ async fn restoring_needs_an_empty_catalog(place: &Place) {
     let error = catalog.restore(all, at(2)).await.expect_err("is not empty");
     assert!(matches!(error, CatalogError::Inconsistent(_)), "{error:?}");
     assert_eq!(catalog.generation().await.expect("reads"), 1);
-    let empty = Place::another(place).await;
+    let empty = place.another().await;
     assert_eq!(empty.catalog.restore(Vec::new(), at(2)).await.expect("has nothing to do"), 1);
     assert_eq!(empty.catalog.snapshot().await.expect("reads").parts, []);
 }
@@ -115,7 +115,7 @@ async fn what_would_be_counted_twice_is_not_restored(place: &Place) {
         ..forged.run
     };
     all.push(forged);
-    let empty = Place::another(place).await;
+    let empty = place.another().await;
     let error = empty.catalog.restore(all, at(2)).await.expect_err("two sources state the same days");
     assert!(matches!(error, CatalogError::Overlap(_)), "{error:?}");
     assert_eq!(empty.catalog.snapshot().await.expect("reads").parts, []);
