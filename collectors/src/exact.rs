@@ -89,7 +89,7 @@ fn parse(text: &[u8]) -> Option<(i128, i32)> {
         power -= i32::from(fraction);
         digits += 1;
     }
-    if digits == 0 {
+    if !(1..=128).contains(&digits) {
         return None;
     }
     if bytes.next_if(|b| matches!(b, b'e' | b'E')).is_some() {
@@ -112,12 +112,12 @@ fn parse(text: &[u8]) -> Option<(i128, i32)> {
 fn parse_long(text: &str) -> Option<BigDecimal> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: i64 = exponent.parse().ok().filter(|exponent| (-60..=60).contains(exponent))?;
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (sign, unsigned) = mantissa.split_at(mantissa.starts_with(['-', '+']).into());
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let digits = format!("{whole}{fraction}");
-    let unsigned = digits.strip_prefix(['-', '+']).unwrap_or(&digits);
-    let plain = !unsigned.is_empty() && unsigned.len() <= 128 && unsigned.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = !digits.is_empty() && digits.len() <= 128 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let integer = plain.then(|| BigInt::parse_bytes(digits.as_bytes(), 10)).flatten()?;
-    Some(BigDecimal::new(integer, fraction.len() as i64 - exponent))
+    Some(BigDecimal::new(if sign == "-" { -integer } else { integer }, fraction.len() as i64 - exponent))
 }
 
 #[cfg(test)]
@@ -139,7 +139,8 @@ mod tests {
     fn refuses_what_is_not_a_number() {
         let mut sum = ExactSum::default();
         let endless = "1".repeat(129);
-        for text in ["", "-", ".", "1,5", "1.2.3", "NaN", "1e", "1e61", "1 ", "0x1", "-.", "1.-5", "--1", &endless] {
+        let zeros = format!("0.{}1", "0".repeat(128));
+        for text in ["", "-", ".", "1,5", "1.2.3", "NaN", "1e", "1e61", "1 ", "0x1", "-.", "1.-5", "--1", ".-5", &endless, &zeros] {
             assert!(!sum.add(text), "{text}");
         }
         assert_eq!(plain(&sum.total()), "0");

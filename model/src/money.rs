@@ -158,8 +158,8 @@ fn read_exact(text: &str) -> Result<BigDecimal, MoneyError> {
         None => (text, 0),
     };
     let digits = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
-    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.bytes().any(|b| b.is_ascii_digit());
-    if !plain || digits.len() > 128 {
+    let count = digits.bytes().filter(u8::is_ascii_digit).count();
+    if !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') || !(1..=128).contains(&count) {
         return Err(MoneyError::Unreadable);
     }
     if exponent.abs() > 60 {

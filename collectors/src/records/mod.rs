@@ -298,7 +298,7 @@ impl<R: Read> Records<R> {
     /// Whether a quote that is damage had swallowed lines of these bytes. Beyond the limit nothing is looked at, so that
     /// the answer does not depend on how the input comes.
     fn swallows(&self, found: &Scan, length: usize) -> bool {
-        if found.quote.is_none() {
+        if found.quote.is_none() || self.header.is_empty() {
             return false;
         }
         let cut = length > self.limit;
@@ -356,5 +356,5 @@ impl<R: Read> Records<R> {
 
 /// Whether nothing but commas and empty fields is there.
 fn is_empty(record: &[u8]) -> bool {
-    record.iter().all(|byte| matches!(byte, b',' | b'"' | b' ' | b'\t'))
+    record.iter().all(|byte| matches!(byte, b',' | b'"') || byte.is_ascii_whitespace())
 }
