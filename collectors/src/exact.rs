@@ -140,7 +140,10 @@ mod tests {
         let mut sum = ExactSum::default();
         let endless = "1".repeat(129);
         let zeros = format!("0.{}1", "0".repeat(128));
-        for text in ["", "-", ".", "1,5", "1.2.3", "NaN", "1e", "1e61", "1 ", "0x1", "-.", "1.-5", "--1", ".-5", &endless, &zeros] {
+        for text in [
+            "", "-", ".", "1,5", "1.2.3", "NaN", "1e", "1e61", "1 ", "0x1", "-.", "1.-5", "--1", ".-5", &endless,
+            &zeros,
+        ] {
             assert!(!sum.add(text), "{text}");
         }
         assert_eq!(plain(&sum.total()), "0");

@@ -47,8 +47,8 @@ pub struct Damaged {
     pub row: usize,
     /// Why.
     pub reason: RejectReason,
-    /// What is wrong with it, where the reason does not say all.
-    pub what: Option<String>,
+    /// What is wrong with it.
+    pub what: String,
 }
 
 /// A line whose fields cannot be told apart.
@@ -244,21 +244,21 @@ impl TextBatch {
 
     fn row(&mut self, record: &Record<'_>, what: Option<String>) {
         let row = self.raw.lines.len();
-        let mut valid = !record.has_nul();
+        let mut invalid = record.has_nul().then_some("a NUL where text should be");
         for (place, builder) in &mut self.columns {
             let field = record.field(*place, &mut self.unescaped);
             match std::str::from_utf8(field) {
                 Ok(text) => builder.append_value(text),
                 Err(_) => {
-                    valid = false;
+                    invalid = Some("text that is not UTF-8");
                     builder.append_value(String::from_utf8_lossy(field));
                 }
             }
         }
-        if what.is_some() {
+        if let Some(what) = what {
             self.raw.damaged.push(Damaged { row, reason: RejectReason::MalformedRecord, what });
-        } else if !valid {
-            self.raw.damaged.push(Damaged { row, reason: RejectReason::InvalidText, what });
+        } else if let Some(what) = invalid {
+            self.raw.damaged.push(Damaged { row, reason: RejectReason::InvalidText, what: what.to_owned() });
         }
         self.raw.lines.push(record.line);
     }

@@ -298,6 +298,36 @@ impl Repair {
     }
 }
 
+impl Repair {
+    /// What was there, and what became of it, for a person.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::NullText => "the word NULL, taken for null",
+            Self::BlankText => "a text of blanks, taken for null",
+            Self::TimeWithoutZone => "a time without a zone, taken as UTC",
+            Self::ValueCase => "a value in other letters than FOCUS writes it, written as FOCUS does",
+            Self::ValueNotAllowed => "a value that FOCUS does not list, kept as it is",
+            Self::NumberRounded => "a number with more than 18 decimals, rounded half-even",
+            Self::NumberUnreadable => "a price or quantity that cannot be read, taken for null",
+            Self::ColumnRenamed => "a column that FOCUS does not know, kept under x_",
+            Self::ColumnCase => "a column name that is not spelled as in FOCUS, taken for it",
+            Self::TagsUnreadable => "tags that are no JSON object, kept as text and not queried",
+            Self::TagNested => "a tag value with values in it, kept as JSON text",
+            Self::TagClash => "two spellings of a tag key on one charge, of which the preferred counts",
+            Self::PersonDropped => "something that says who a person is, left out",
+            Self::EmptyPeriod => "a charge period that ends when it starts, or before, kept as it is",
+            Self::PeriodEast => "a billing period that starts at midnight in the east, taken for the month that begins",
+            Self::TextFromNumber => "an id or name held as a number, written as digits; leading zeros were lost before",
+            Self::EmptyLine => "a line of nothing but commas, left out",
+            Self::TrailingCommas => "a line with commas behind its last field, which are left out",
+            Self::HeaderRepeated => "the header once more, left out",
+            Self::ByteOrderMark => "a byte-order mark within the file, left out",
+            Self::OpenQuote => "a quote that is not closed; the lines it had swallowed are read one by one",
+        }
+    }
+}
+
 /// Counts of repairs.
 pub type Repairs = BTreeMap<Repair, u64>;
 

@@ -105,10 +105,8 @@ pub(super) fn describe(run: &Run) -> String {
             if run.unpriced > 0 { format!(" ({} without readable money)", run.unpriced) } else { String::new() };
         text.push_str(&format!(", {} rejected{unpriced}", count(run.rejected)));
     }
-    if !run.repairs.is_empty() {
-        let repairs: Vec<_> =
-            run.repairs.iter().map(|(repair, n)| format!("{} {}", repair.as_str(), count(*n))).collect();
-        text.push_str(&format!("\n  put right or noted: {}", repairs.join(", ")));
+    for (repair, times) in &run.repairs {
+        text.push_str(&format!("\n  {} × {}: {}", count(*times), repair.as_str(), repair.meaning()));
     }
     if let Some(message) = run.message.as_ref().filter(|_| run.state != RunState::Unchanged) {
         text.push_str(&format!("\n  {message}"));

@@ -26,7 +26,7 @@ use memchr::memchr;
 use scan::{At, Field, Scan, line_end, line_ends, lines, scan, split};
 
 /// Bytes that a record may have. FOCUS exports stay far below: two thousand tags of a hundred bytes make 200 kB.
-pub const MAX_RECORD: usize = 8 << 20;
+pub const MAX_RECORD: usize = 4 << 20;
 /// Bytes read at once, at least.
 const CHUNK: usize = 1 << 18;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -1,5 +1,7 @@
 //! Records as damaged files have them.
 
+use std::io::Read as _;
+
 use proptest::prelude::*;
 
 use super::{Kind, Records};
@@ -94,6 +96,23 @@ fn what_is_too_long_is_passed_over() {
             ["2 Swallowing: 1|\"2|3", "3: 7|8|9", "4 TooLong: ", "5: 4|5|6"]
         );
         assert_eq!(told(format!("1,2,\"{long}")), ["2 TooLong: "], "nobody closes it");
+    }
+}
+
+/// A field of 100 MB, in quotes or not.
+#[test]
+fn memory_is_bounded() {
+    for quote in ["", "\""] {
+        let head = format!("a,b,c\n1,{quote}").into_bytes();
+        let tail = format!("{quote},3\n4,5,6\n").into_bytes();
+        let input = head[..].chain(std::io::repeat(b'x').take(100 << 20)).chain(&tail[..]);
+        let mut records = Records::open(input).expect("a header");
+        let mut kinds = Vec::new();
+        while let Some(record) = records.next().expect("from memory") {
+            kinds.push(record.kind);
+        }
+        assert_eq!(kinds, [Kind::TooLong, Kind::Row]);
+        assert!(records.held() <= 4 * super::MAX_RECORD, "{} bytes", records.held());
     }
 }
 

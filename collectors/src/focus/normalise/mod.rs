@@ -141,7 +141,7 @@ impl<'a> Normaliser<'a> {
         let height = batch.cells.height();
         let mut work = Work { file, batch, bindings, faults: BTreeMap::new() };
         for damaged in &batch.damaged {
-            let (reason, value) = (damaged.reason, damaged.what.clone());
+            let (reason, value) = (damaged.reason, Some(damaged.what.clone()));
             work.faults.insert(damaged.row, Fault { reason, column: None, value });
         }
         batch.repairs.iter().for_each(|(repair, times)| self.count(*repair, *times));

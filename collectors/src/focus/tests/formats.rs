@@ -221,6 +221,15 @@ fn times_are_timestamps_of_any_unit() {
 }
 
 #[test]
+fn billing_periods_start_in_the_east() {
+    let bill = bill().replace("2026-10-01T00:00:00Z", "2026-09-30T22:00:00Z");
+    assert_eq!(read_csv(&bill).cell("x_BillingPeriod", 0), "2026-10-01");
+    for zone in [None, Some("UTC"), Some("Europe/Berlin")] {
+        check(&format!("{zone:?}"), &bill, &TIMES, |texts| instants(texts, TimeUnit::Milliseconds, zone));
+    }
+}
+
+#[test]
 fn times_are_dates() {
     check("dates", &bill(), &TIMES, dates);
 }

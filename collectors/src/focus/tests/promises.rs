@@ -2,6 +2,8 @@
 //!
 //! [`read_as`] asserts it; what is random here is the bill.
 
+use std::collections::BTreeSet;
+
 use polars::prelude::{DataFrame, Int128Chunked, IntoSeries, NewChunkedArray, PlSmallStr, Series};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -90,6 +92,14 @@ fn typed() -> impl Strategy<Value = Vec<Series>> {
     prop::collection::vec(one, COSTS.len())
 }
 
+/// What is torn into a line; nothing that ends it.
+const PIECES: &[&[u8]] = &[b"\"", b"\"\"", b",", b"\"\"\"", b",\"", b"\",", b"\0", b"\xff", b"\xef\xbb\xbf", b"x", b""];
+
+/// How many bytes go, and which come instead.
+fn torn() -> impl Strategy<Value = (usize, Vec<u8>)> {
+    (0..4_usize, select(PIECES).prop_map(<[u8]>::to_vec))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -105,6 +115,34 @@ proptest! {
             bytes.insert(header + place.index(bytes.len() - header + 1), byte);
         }
         read_balanced("bill.csv", &bytes);
+    }
+
+    #[test]
+    fn damage_costs_its_own_lines_and_no_others(
+        lines in 2..30_usize,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), torn()), 1..6),
+    ) {
+        // What a line costs is told by no other: a power of two.
+        let costs: Vec<String> = (0..lines).map(|line| (1_u64 << line).to_string()).collect();
+        let cells: Vec<_> = costs.iter().map(|cost| [("BilledCost", cost.as_str()), ("ResourceId", cost.as_str())]).collect();
+        let bill = csv(&cells.iter().map(|cells| &cells[..]).collect::<Vec<_>>());
+        let mut text: Vec<Vec<u8>> = bill.lines().map(|line| line.as_bytes().to_vec()).collect();
+        let mut damaged = BTreeSet::new();
+        for (line, place, (cut, bytes)) in damage {
+            let line = 1 + line.index(lines);
+            let place = place.index(text[line].len());
+            let end = text[line].len().min(place + cut);
+            text[line].splice(place..end, bytes);
+            damaged.insert(line);
+        }
+        let read = read_balanced("bill.csv", &[text.join(&b'\n'), b"\n".to_vec()].concat());
+        let kept: BTreeSet<Option<String>> = read.column("BilledCost").into_iter().collect();
+        for line in (1..=lines).filter(|line| !damaged.contains(line)) {
+            prop_assert!(kept.contains(&Some(costs[line - 1].clone())), "line {} is lost", line + 1);
+        }
+        for reject in &read.rejects {
+            prop_assert!(damaged.contains(&(reject.line as usize - 1)), "{:?}", read.rejected());
+        }
     }
 
     #[test]

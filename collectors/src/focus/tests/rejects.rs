@@ -156,7 +156,7 @@ fn text_that_is_not_utf_8() {
     let latin1 = |line: &str| [&line.as_bytes()[..line.len() - 5], b"M\xfcll"].concat();
     check_damaged(
         latin1,
-        "invalid_text at bill.csv:3; 2026-10-01 M\u{fffd}ll USD: effective 1.25, billed 8, list 2, contracted 1.75",
+        "invalid_text at bill.csv:3 (text that is not UTF-8); 2026-10-01 M\u{fffd}ll USD: effective 1.25, billed 8, list 2, contracted 1.75",
     );
 }
 
@@ -164,7 +164,7 @@ fn text_that_is_not_utf_8() {
 fn text_with_a_hole_in_it() {
     check(
         &[("ProviderName", "Nim\0bus")],
-        "invalid_text at bill.csv:3; 2026-10-01 INV-1 USD: effective 1.25, billed 1.5, list 2, contracted 1.75",
+        "invalid_text at bill.csv:3 (a NUL where text should be); 2026-10-01 INV-1 USD: effective 1.25, billed 1.5, list 2, contracted 1.75",
     );
 }
 
