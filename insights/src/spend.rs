@@ -41,7 +41,7 @@ impl Insights {
     /// # Errors
     /// [`InsightError`]: a wrong question, one too big, data that is lacking, or a failure of ours.
     pub async fn spend(&self, query: &SpendQuery, scope: &Scope) -> Result<SpendReport, InsightError> {
-        let snapshot = self.snapshot_for(query).await?;
+        let snapshot = self.snapshot_for(query, scope).await?;
         let compared_with = match query.compare {
             None => None,
             Some(compare) => {
@@ -87,7 +87,7 @@ impl Insights {
         }
         let totals = totals(&table)?;
         sort(&mut table, query);
-        let next_cursor = page(&mut table, query, snapshot.generation)?;
+        let next_cursor = page(&mut table, query, |offset| self.cursor(query, scope, snapshot.generation, offset))?;
         let rows = rows(table, query, then_stated)?;
         let (complete_until, gaps) = complete_until(&snapshot, query.range);
         warnings.extend(gaps);
@@ -115,14 +115,25 @@ impl Insights {
     }
 
     /// The parts the answer is made of: those of the cursor's generation, or the latest.
-    async fn snapshot_for(&self, query: &SpendQuery) -> Result<Arc<Snapshot>, InsightError> {
+    async fn snapshot_for(&self, query: &SpendQuery, scope: &Scope) -> Result<Arc<Snapshot>, InsightError> {
         match query.cursor {
             None => Ok(self.catalog.snapshot().await?),
-            Some(cursor) if cursor.query != fingerprint(query) => {
-                Err(ParameterError::new("cursor", "it belongs to another query: repeat the one that gave it").into())
+            Some(cursor) if cursor != self.cursor(query, scope, cursor.generation, cursor.offset) => {
+                let message = "it belongs to another query (a period such as today is another one tomorrow), another \
+                    configuration or another version of outlay, or was altered: repeat the query that gave it, or start \
+                    again without it";
+                Err(ParameterError::new("cursor", message).into())
             }
             Some(cursor) => Ok(self.catalog.snapshot_at(cursor.generation).await?),
         }
+    }
+
+    /// The cursor of a page of this query. The seal has everything in it that the order of the rows depends on.
+    fn cursor(&self, query: &SpendQuery, scope: &Scope, generation: u64, offset: usize) -> Cursor {
+        let query = SpendQuery { cursor: None, limit: None, ..query.clone() };
+        let mut hasher = DefaultHasher::new();
+        (env!("CARGO_PKG_VERSION"), self.fingerprint, query, scope, generation, offset).hash(&mut hasher);
+        Cursor { generation, offset, seal: hasher.finish() }
     }
 
     /// The cells of one range.
@@ -349,7 +360,9 @@ fn fold(table: Table, top: usize) -> Result<Table, InsightError> {
     }
     // A kept group may itself be called so; the rest then takes another name.
     let mut rest = OTHER.to_owned();
-    while kept.iter().any(|(keys, _)| keys.iter().all(|key| key.as_deref() == Some(rest.as_str()))) {
+    let named =
+        |(keys, _): &GroupOf, name: &str| !keys.is_empty() && keys.iter().all(|key| key.as_deref() == Some(name));
+    while kept.iter().any(|group| named(group, &rest)) {
         rest.insert_str(0, "all ");
     }
     let rest: Arc<str> = rest.into();
@@ -431,7 +444,11 @@ fn sort(table: &mut Table, query: &SpendQuery) {
 }
 
 /// Cuts the page out of the rows. Without `limit` an answer that does not fit is refused, never cut (P6).
-fn page(rows: &mut Table, query: &SpendQuery, generation: u64) -> Result<Option<String>, InsightError> {
+fn page(
+    rows: &mut Table,
+    query: &SpendQuery,
+    cursor: impl Fn(usize) -> Cursor,
+) -> Result<Option<String>, InsightError> {
     let Some(limit) = query.limit else {
         return match rows.len() {
             rows if rows > MAX_ROWS => Err(InsightError::TooManyRows { rows, most: MAX_ROWS }),
@@ -446,13 +463,5 @@ fn page(rows: &mut Table, query: &SpendQuery, generation: u64) -> Result<Option<
     let more = end < rows.len();
     rows.truncate(end);
     rows.drain(..start);
-    let next = Cursor { generation, offset: end, query: fingerprint(query) };
-    Ok(more.then(|| next.to_string()))
-}
-
-/// Tells queries apart that a cursor must not be carried between.
-fn fingerprint(query: &SpendQuery) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    SpendQuery { cursor: None, limit: None, ..query.clone() }.hash(&mut hasher);
-    hasher.finish()
+    Ok(more.then(|| cursor(end).to_string()))
 }

@@ -18,7 +18,7 @@ use crate::{InsightError, Insights};
 const MAX_VALUES: usize = 1_000_000;
 
 /// Asks for the values of a dimension.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ValuesQuery {
     /// The dimension.
     pub dimension: Dimension,

@@ -187,13 +187,14 @@ pub struct Cursor {
     pub generation: u64,
     /// Rows before this page.
     pub offset: usize,
-    /// Which query it belongs to.
-    pub query: u64,
+    /// Made of the other two, the query and whatever else decides the order of its rows: a cursor that was altered, or
+    /// carried to another query, does not have the seal it should.
+    pub seal: u64,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{:x}", self.generation, self.offset, self.query)
+        write!(f, "{}.{}.{:016x}", self.generation, self.offset, self.seal)
     }
 }
 
@@ -205,8 +206,10 @@ impl FromStr for Cursor {
         let read = (|| {
             let generation = parts.next()?.parse().ok()?;
             let offset = parts.next()?.parse().ok()?;
-            let query = u64::from_str_radix(parts.next()?, 16).ok()?;
-            parts.next().is_none().then_some(Self { generation, offset, query })
+            let seal = u64::from_str_radix(parts.next()?, 16).ok()?;
+            let cursor = Self { generation, offset, seal };
+            // One spelling only: numbers may be read from several.
+            (parts.next().is_none() && cursor.to_string() == text).then_some(cursor)
         })();
         read.ok_or_else(|| format!("{text:?} is not a cursor; take it from next_cursor of the page before"))
     }
@@ -429,7 +432,12 @@ mod tests {
 
     #[test]
     fn a_cursor_prints_what_parses() {
-        let cursor = Cursor { generation: 412, offset: 100, query: 0xbeef };
+        let cursor = Cursor { generation: 412, offset: 100, seal: 0xbeef };
+        assert_eq!(cursor.to_string(), "412.100.000000000000beef");
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for wrong in ["412.100.beef", "+412.100.000000000000beef", "412.100.000000000000BEEF", "412.100", "1.2.3.4", ""]
+        {
+            assert!(wrong.parse::<Cursor>().is_err(), "{wrong}");
+        }
     }
 }

@@ -41,6 +41,12 @@ impl Folder {
         self.root.join(relative)
     }
 
+    /// Whether there is such a file or folder.
+    pub(crate) fn there(&self, relative: &str) -> Result<(), StoreError> {
+        let path = self.path(relative);
+        fs::metadata(&path).map(drop).map_err(|source| StoreError::io(&path, source))
+    }
+
     /// Writes a small file whole: whoever reads it sees all of it, all of the one before, or none.
     pub(crate) fn put(&self, relative: &str, bytes: &[u8]) -> Result<(), StoreError> {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);

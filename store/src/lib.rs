@@ -72,6 +72,15 @@ impl Store {
         self.in_folder(move |folder| folder.remove(&path)).await
     }
 
+    /// Whether the store can be read: this file of it or, where there is none yet, its folder.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot.
+    pub async fn ready(&self, file: Option<&str>) -> Result<(), StoreError> {
+        let path = file.unwrap_or_default().to_owned();
+        self.in_folder(move |folder| folder.there(&path)).await
+    }
+
     fn path(&self, relative: &str) -> PathBuf {
         self.folder.path(relative)
     }
