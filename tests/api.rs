@@ -3,12 +3,17 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{House, bill, today};
 use outlay::pipeline::Force;
+use outlay_api::{Limits, Stopping};
 use outlay_insights::InsightError;
 use outlay_model::TeamId;
 use outlay_model::report::Scope;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 /// A server on a port of its own; it ends with the test.
@@ -22,7 +27,12 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}/api/v1/", listener.local_addr().expect("an address"));
         let noon = today().and_hms_opt(12, 0, 0).expect("noon").and_utc();
-        let router = outlay_api::router(house.app.insights.clone(), Arc::new(move || noon));
+        let router = outlay_api::router(outlay_api::Server {
+            insights: house.app.insights.clone(),
+            clock: Arc::new(move || noon),
+            limits: Limits { answer_within: Duration::from_secs(60), most_requests: 100 },
+            stopping: Stopping::default(),
+        });
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { house, base }
     }
@@ -161,6 +171,8 @@ async fn top_is_stable_over_days_and_the_rest_is_folded() {
     let expected =
         ["2026-10-05 \"payments\" 12.000000000000000001", "2026-10-05 \"other\" 0.5", "2026-10-06 \"other\" -1"];
     assert_eq!(rows, expected);
+    // Nothing to group by is one group, and there is no rest to name.
+    assert_eq!(server.get("spend?period=2026-10&top=1").await["total"].to_string(), "11.500000000000000001");
     let kept = server.get("spend?period=2026-10&group_by=team&having=cost%20>%201").await;
     assert_eq!(kept["data"].as_array().map(Vec::len), Some(1));
     assert_eq!(kept["warnings"][0]["code"], "having");
@@ -243,4 +255,149 @@ async fn what_a_run_rejected_and_moved_can_be_looked_up() {
     assert!(matches!(insights.rejects(&runs[0].id, 1, &team).await, Err(InsightError::Forbidden)));
     assert!(matches!(insights.reject_counts(&runs[0].id, &team).await, Err(InsightError::Forbidden)));
     assert!(matches!(insights.changes(None, 1, &team).await, Err(InsightError::Forbidden)));
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_not_the_one_that_was_given_is_refused() {
+    let server = october().await;
+    let page = |what: &str, cursor: &str| format!("spend?period=2026-10&group_by=team,service{what}&cursor={cursor}");
+    let first = server.get("spend?period=2026-10&group_by=team,service&limit=2").await;
+    let cursor = first["next_cursor"].as_str().expect("more");
+    let [generation, offset, seal] = cursor.split('.').collect::<Vec<_>>()[..] else { panic!("{cursor}") };
+    let other = format!("{:016x}", u64::from_str_radix(seal, 16).expect("hex digits") ^ 1);
+    let altered = [
+        format!("{generation}.0.{seal}"),
+        format!("{generation}.3.{seal}"),
+        format!("0.{offset}.{seal}"),
+        format!("99.{offset}.{seal}"),
+        format!("{generation}.{offset}.{other}"),
+        format!("{generation}.{offset}"),
+        cursor[..cursor.len() - 1].to_owned(),
+        String::new(),
+    ];
+    for cursor in altered {
+        let (status, problem) = server.refused(&page("&limit=2", &cursor)).await;
+        assert_eq!((status, &problem["parameter"]), (400, &json!("cursor")), "{cursor}");
+    }
+    for what in
+        ["&metric=billed", "&order_by=cost", "&filter=team='a'", "&granularity=day", "&top=3", "&currency=native"]
+    {
+        let (status, problem) = server.refused(&page(&format!("{what}&limit=2"), cursor)).await;
+        assert_eq!((status, &problem["parameter"]), (400, &json!("cursor")), "{what}");
+    }
+    for limit in ["", "&limit=0", "&limit=50001", "&limit=-1", "&limit=1e3", "&limit="] {
+        let (status, problem) = server.refused(&page(limit, cursor)).await;
+        assert_eq!((status, &problem["parameter"]), (400, &json!("limit")), "{limit}");
+    }
+    let rest = server.get(&page("&limit=50000", cursor)).await;
+    assert_eq!((rest["data"].as_array().map(Vec::len), &rest["next_cursor"]), (Some(2), &Value::Null));
+}
+
+#[test]
+fn pages_are_the_answer_cut_to_size() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = runtime.block_on(async {
+        let (teams, services) = (["{\"team\":\"a\"}", "{\"team\":\"b\"}", ""], ["x, y", "\"z\"", "", "w"]);
+        let days: Vec<_> = (1..=9).map(|day| format!("2026-10-0{day}T00:00:00Z")).collect();
+        // Many figures are equal, so that their order is decided by more than their size.
+        let lines: Vec<[(&str, &str); 4]> = (0..60)
+            .map(|line| {
+                [
+                    ("Tags", teams[line % 3]),
+                    ("ServiceName", services[line % 4]),
+                    ("ChargePeriodStart", days[line % 9].as_str()),
+                    ("EffectiveCost", ["1", "0", "-1", "1.5"][line % 7 % 4]),
+                ]
+            })
+            .collect();
+        let house = House::new().await;
+        house.import("aws", "a.csv", &bill(&lines.iter().map(|line| &line[..]).collect::<Vec<_>>())).await;
+        Server::over(house).await
+    });
+    let question = (
+        subsequence(vec!["team", "service", "tags.team", "account"], 0..=3),
+        select(vec!["total", "day", "week"]),
+        select(vec!["", "cost", "-cost"]),
+        1..40_usize,
+    );
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let held = TestRunner::new(config).run(&question, |(dimensions, granularity, order, limit)| {
+        let dimensions = dimensions.join(",");
+        let query = format!("spend?period=2026-10&granularity={granularity}&group_by={dimensions}&order_by={order}");
+        runtime.block_on(async {
+            let whole = server.get(&query).await;
+            let (mut rows, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = server.get(&format!("{query}&limit={limit}{cursor}")).await;
+                prop_assert_eq!(&page["total"], &whole["total"]);
+                rows.extend(page["data"].as_array().expect("rows").iter().cloned());
+                let Some(next) = page["next_cursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            prop_assert_eq!(&Value::Array(rows), &whole["data"]);
+
+            let (_, whole) = server.ask(&format!("{query}&format=csv")).await;
+            let (mut file, mut cursor) = (String::new(), String::new());
+            loop {
+                let url = format!("{}{query}&format=csv&limit={limit}{cursor}", server.base);
+                let answer = reqwest::get(url).await.expect("an answer");
+                let next =
+                    answer.headers().get("outlay-next-cursor").map(|next| next.to_str().expect("text").to_owned());
+                let page = answer.text().await.expect("text");
+                let start = if file.is_empty() { 0 } else { page.find("\r\n").expect("a header") + 2 };
+                file.push_str(&page[start..]);
+                let Some(next) = next else { break };
+                cursor = format!("&cursor={next}");
+            }
+            prop_assert_eq!(file, whole);
+            Ok(())
+        })
+    });
+    held.expect("pages put together are the answer");
+}
+
+#[tokio::test]
+async fn a_304_needs_the_generation_and_nothing_else() {
+    let server = october().await;
+    let url = format!("{}spend?period=2026-10&group_by=team", server.base);
+    let client = reqwest::Client::new();
+    let tag = client.get(&url).send().await.expect("an answer").headers()["etag"].clone();
+    // The figures are gone, so whoever looked at them would notice.
+    let (store, away) = (server.house.folder.path().join("data/daily"), server.house.folder.path().join("away"));
+    std::fs::rename(&store, &away).expect("moves");
+    let asked = async |tag: &reqwest::header::HeaderValue| {
+        client.get(&url).header("If-None-Match", tag).send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(client.get(&url).send().await.expect("an answer").status(), 503);
+    assert_eq!(asked(&tag).await, 304);
+    std::fs::rename(&away, &store).expect("moves");
+    server.house.import("gcp", "b.csv", &bill(&[&[("ProviderName", "GCP"), ("BillingAccountId", "2")]])).await;
+    assert_eq!(asked(&tag).await, 200, "a new bill is another answer");
+}
+
+#[tokio::test]
+async fn questions_that_nobody_waits_for_leave_their_places() {
+    let server = october().await;
+    let url = format!("{}spend?period=2026-10&group_by=team", server.base);
+    for _ in 0..20 {
+        let asked = tokio::spawn(reqwest::get(url.clone()));
+        tokio::task::yield_now().await;
+        asked.abort();
+    }
+    for _ in 0..8 {
+        assert_eq!(server.ask("spend?period=2026-10&group_by=team").await.0, 200);
+    }
+}
+
+#[test]
+fn the_checked_in_document_is_the_one_of_the_code() {
+    let checked_in = std::fs::read_to_string("docs/openapi.json").unwrap_or_default();
+    if checked_in != outlay_api::openapi() {
+        let new = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("openapi.json");
+        std::fs::write(&new, outlay_api::openapi()).expect("writes");
+        panic!(
+            "docs/openapi.json is not what the code says; look at the difference, and cp {} docs/openapi.json",
+            new.display()
+        );
+    }
 }

@@ -3,22 +3,32 @@
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use axum::extract::Request;
-use axum::http::{Method, Uri};
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
 
 use crate::params;
 use crate::problem::{Code, Problem};
 
 /// The longest query taken, in bytes; twice the longest filter.
 const MAX_QUERY: usize = 32 * 1024;
+/// The longest path taken, in bytes: a team's or a service's name is its longest part.
+const MAX_PATH: usize = 4 * 1024;
+/// The longest headers taken, in bytes, names and values together.
+const MAX_HEADERS: usize = 16 * 1024;
+/// The longest body taken, in bytes. No route reads one yet.
+const MAX_BODY: u64 = 64 * 1024;
 
 /// Answers for paths nobody serves.
 pub async fn no_such_path(uri: Uri) -> Problem {
-    Problem::new(Code::NotFound, format!("there is nothing at {}; docs/API.md lists the routes", uri.path()))
+    Problem::new(Code::NotFound, format!("there is nothing at {}; /docs lists the routes", uri.path()))
 }
 
 /// Answers for methods a path does not take; the router adds `Allow`.
@@ -26,20 +36,67 @@ pub async fn no_such_method(method: Method, uri: Uri) -> Problem {
     Problem::new(Code::MethodNotAllowed, format!("{} is read with GET, not {method}", uri.path()))
 }
 
-/// Refuses URLs that are too long or not percent-encoded UTF-8 before anybody takes them apart. Queries are decoded,
-/// and so checked, with their parameters.
-pub async fn check_url(request: Request, next: Next) -> Response {
-    let uri = request.uri();
-    let length = uri.query().map_or(0, str::len);
-    if length > MAX_QUERY {
-        let detail = format!("the query has {length} bytes, more than {MAX_QUERY}: shorten its filter");
-        return Problem::new(Code::UriTooLong, detail).into_response();
+/// Refuses what is too large, and paths that are not percent-encoded UTF-8, before anybody takes them apart. Queries are
+/// decoded, and so checked, with their parameters.
+pub async fn check_request(request: Request, next: Next) -> Response {
+    match check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let (path, query) = (uri.path().len(), uri.query().map_or(0, str::len));
+    if query > MAX_QUERY {
+        let detail = format!("the query has {query} bytes, more than {MAX_QUERY}: shorten its filter");
+        return Err(Problem::new(Code::UriTooLong, detail));
+    }
+    if path > MAX_PATH {
+        let detail = format!("the path has {path} bytes, more than {MAX_PATH}: ask /api/v1/spend with a filter");
+        return Err(Problem::new(Code::UriTooLong, detail));
+    }
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > MAX_HEADERS {
+        let detail = format!("the headers have {size} bytes, more than {MAX_HEADERS}: leave cookies and the like out");
+        return Err(Problem::new(Code::HeadersTooLarge, detail));
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if let Some(length) = length.filter(|length| *length > MAX_BODY) {
+        let detail = format!("the request brings a body of {length} bytes, more than {MAX_BODY}: no route reads one");
+        return Err(Problem::new(Code::BodyTooLarge, detail));
     }
     if params::decode(uri.path()).is_none() {
         let detail = "the path holds a % that is not followed by two hex digits, or bytes that are not UTF-8";
-        return Problem::new(Code::MalformedUrl, detail).into_response();
+        return Err(Problem::new(Code::MalformedUrl, detail));
     }
-    next.run(request).await
+    Ok(())
+}
+
+/// Stops waiting for an answer. What counts is the time until it begins: a long stream may take as long as it takes.
+/// Work that has begun on a blocking thread ends by itself and then frees its place.
+pub async fn answer_in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!(
+                "there is no answer after {} s: ask for a shorter period, fewer groups, or dimensions that the daily \
+                 roll-up has (/api/v1/dimensions)",
+                limit.as_secs_f64()
+            );
+            Problem::new(Code::TimedOut, detail).into_response()
+        }
+    }
+}
+
+/// Refuses at once what would only wait: so many requests may be under way, those that wait for the store included.
+pub async fn shed_load(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match places.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => {
+            let detail = "as many requests as fit are under way already: ask again a little later";
+            Problem::new(Code::Overloaded, detail).into_response()
+        }
+    }
 }
 
 /// Turns a panic into a problem instead of a connection cut off.

@@ -8,12 +8,17 @@
 //! - Every answer but a 2xx is a problem (RFC 9457) with a stable code, whoever refuses: a handler, the router, the
 //!   guards around them, or a panic.
 //! - Every question carries the caller's scope, which comes from one place, `caller`.
-//! - Nobody here reads the clock; [`router`] is given one.
+//! - What is documented (`openapi`) is what is there: both come from the same handlers, parameters and types.
+//! - Nobody here reads the clock; [`Server`] is given one.
 
 mod caller;
 mod dimensions;
+mod docs;
+mod etag;
 mod guard;
 mod health;
+mod identify;
+mod openapi;
 mod params;
 mod problem;
 mod runs;
@@ -24,26 +29,81 @@ pub mod wire;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{DateTime, NaiveDate, Utc};
 use outlay_insights::Insights;
 use serde::Serialize;
+use tokio::sync::Semaphore;
+use tower_http::compression::predicate::{NotForContentType, SizeAbove};
+use tower_http::compression::{CompressionLayer, CompressionLevel, Predicate as _};
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use etag::{Known, Tag};
 use problem::{Code, Problem};
+
+/// Below so many bytes an answer is not worth compressing.
+const SMALL: u64 = 1024;
 
 /// What time it is. Only the binary reads the real clock.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// Set when the server has been asked to stop. All clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Stopping(Arc<AtomicBool>);
+
+impl Stopping {
+    /// From here on the server is not ready.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How much is taken on at once, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until an answer begins.
+    pub answer_within: Duration,
+    /// Questions under way, those that wait for the store included; more are refused at once.
+    pub most_requests: usize,
+}
+
+/// What the API is served from.
+#[derive(Clone)]
+pub struct Server {
+    /// The answers.
+    pub insights: Insights,
+    /// Named periods such as `last_30_days` are counted from it.
+    pub clock: Clock,
+    /// How much is taken on.
+    pub limits: Limits,
+    /// Whether it is over.
+    pub stopping: Stopping,
+}
 
 /// What handlers work with.
 #[derive(Clone)]
 struct Api {
     insights: Insights,
     clock: Clock,
+    stopping: Stopping,
+    /// Tells servers apart that answer otherwise from the same catalog.
+    settings: u64,
+    /// The OpenAPI document.
+    document: Bytes,
 }
 
 impl Api {
@@ -52,41 +112,82 @@ impl Api {
     }
 }
 
-/// Every route there is, answered by `insights`; named periods such as `last_30_days` are counted from `clock`.
+/// Every route there is.
 ///
 /// It has its own answers for unknown paths and methods, so a router merged with it must not bring others.
-pub fn router(insights: Insights, clock: Clock) -> Router {
-    let v1 = Router::new()
-        .route("/spend", get(spend::get_spend))
-        .route("/teams/{team}/spend", get(spend::get_team_spend))
-        .route("/services/{service}/spend", get(spend::get_service_spend))
-        .route("/dimensions", get(dimensions::list_dimensions))
-        .route("/dimensions/{dimension}/values", get(dimensions::list_dimension_values))
-        .route("/runs", get(runs::list_runs))
-        .route("/runs/{run}/rejects", get(runs::list_rejects))
-        .route("/changes", get(runs::list_changes))
-        .route("/reconciliation", get(runs::list_reconciliation))
-        .route("/rates", get(runs::list_rates));
-    let routes = Router::new()
-        .nest("/api/v1", v1)
-        .route("/healthz", get(health::get_health))
-        .route("/readyz", get(health::get_readiness));
-    guarded(routes).with_state(Api { insights, clock })
+pub fn router(Server { insights, clock, limits, stopping }: Server) -> Router {
+    let (routes, document) = documented(limits).split_for_parts();
+    let document = written(&document).into();
+    let settings = insights.fingerprint();
+    let routes = routes
+        .route("/openapi.json", get(docs::get_openapi))
+        .route("/docs", get(docs::get_docs))
+        .route("/docs/", get(docs::get_docs_page))
+        .route("/docs/{file}", get(docs::get_docs_file));
+    let api = Api { insights, clock: Arc::clone(&clock), stopping, settings, document };
+    guarded(routes, clock, limits.answer_within).with_state(api)
 }
 
-/// Sees to it that whatever is refused around the handlers is a problem, too.
-fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+/// The OpenAPI document of the routes, as it is served and checked in.
+#[must_use]
+pub fn openapi() -> String {
+    written(documented(Limits { answer_within: Duration::ZERO, most_requests: 0 }).get_openapi())
+}
+
+fn written(document: &utoipa::openapi::OpenApi) -> String {
+    let text = document.to_pretty_json().expect("a document of texts, numbers and lists always serialises");
+    text + "\n"
+}
+
+fn documented(limits: Limits) -> OpenApiRouter<Api> {
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(spend::get_spend))
+        .routes(routes!(spend::get_team_spend))
+        .routes(routes!(spend::get_service_spend))
+        .routes(routes!(dimensions::list_dimensions))
+        .routes(routes!(dimensions::list_dimension_values))
+        .routes(routes!(runs::list_runs))
+        .routes(routes!(runs::list_rejects))
+        .routes(routes!(runs::list_changes))
+        .routes(routes!(runs::list_reconciliation))
+        .routes(routes!(runs::list_rates))
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(limits.most_requests)), guard::shed_load));
+    // Probes are answered however many questions wait.
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .nest("/api/v1", v1)
+        .routes(routes!(health::get_health))
+        .routes(routes!(health::get_readiness))
+}
+
+/// Sees to it that whatever is refused around the handlers is a problem, too. The last layer is the outermost.
+fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>, clock: Clock, answer_within: Duration) -> Router<S> {
+    // What is compressed already gains nothing.
+    let worth_it = SizeAbove::new(SMALL)
+        .and(NotForContentType::IMAGES)
+        .and(NotForContentType::const_new("application/vnd.apache.parquet"));
     routes
         .fallback(guard::no_such_path)
         .method_not_allowed_fallback(guard::no_such_method)
-        .layer(from_fn(guard::check_url))
+        .layer(from_fn(guard::check_request))
+        .layer(from_fn_with_state(answer_within, guard::answer_in_time))
         .layer(from_fn(guard::catch_panics))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_it))
+        .layer(from_fn_with_state(clock, identify::identify))
 }
 
 fn json(body: &impl Serialize) -> Result<Response, Problem> {
-    let bytes = serde_json::to_vec(body).map_err(|error| {
+    Ok(([(CONTENT_TYPE, "application/json")], json_bytes(body)?).into_response())
+}
+
+/// An answer that is compared by what it says.
+fn json_tagged(known: &Known, body: &impl Serialize) -> Result<Response, Problem> {
+    let bytes = json_bytes(body)?;
+    Ok(Tag::of(&bytes).on(known, ([(CONTENT_TYPE, "application/json")], bytes)))
+}
+
+fn json_bytes(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(body).map_err(|error| {
         tracing::error!(%error, "the answer could not be written as JSON");
         Problem::new(Code::Internal, "the answer could not be written")
-    })?;
-    Ok(([(CONTENT_TYPE, "application/json")], bytes).into_response())
+    })
 }

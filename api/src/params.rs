@@ -1,41 +1,79 @@
 //! Query parameters against a closed list (P8), and path segments.
 //!
+//! Each route has a struct of its parameters, made by [`parameters!`]. The parser's closed list and the OpenAPI document
+//! both come from it, so what is documented is what is taken.
+//!
 //! The query string is taken apart here rather than by a form library, because those pass over what they do not
 //! understand: `%zz` stays as it is, bytes that are not UTF-8 become `�`, the last of two equal names wins.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use outlay_model::query::{ParameterError, SpendParams};
+use outlay_model::query::ParameterError;
 
 use crate::problem::{Code, Problem};
 
-/// The parameters of a spend query, but for `format`, which is the API's own.
-pub const SPEND: &[&str] = &[
-    "period",
-    "from",
-    "to",
-    "granularity",
-    "basis",
-    "group_by",
-    "filter",
-    "having",
-    "metric",
-    "currency",
-    "top",
-    "order_by",
-    "limit",
-    "cursor",
-    "compare",
-];
+/// The parameters of a route, all text and all optional.
+pub trait Parameters: Sized {
+    /// The closed list.
+    const NAMES: &'static [&'static str];
+
+    /// Takes every one out of what was given.
+    fn take(given: &mut Given) -> Self;
+}
+
+/// Declares the parameters of a route: names, what they mean, and the schema of each.
+macro_rules! parameters {
+    ($(#[$about:meta])* $name:ident { $($(#[doc = $doc:literal])+ $field:ident: $schema:expr;)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Default)]
+        pub struct $name {
+            $($(#[doc = $doc])+ pub $field: Option<String>,)*
+        }
+
+        impl $crate::params::Parameters for $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            #[allow(unused_variables, reason = "a route may have none")]
+            fn take(given: &mut $crate::params::Given) -> Self {
+                Self { $($field: given.take(stringify!($field)),)* }
+            }
+        }
+
+        impl utoipa::IntoParams for $name {
+            fn into_params(
+                _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+            ) -> Vec<utoipa::openapi::path::Parameter> {
+                vec![$($crate::openapi::query_parameter(stringify!($field), &[$($doc),+], $schema),)*]
+            }
+        }
+    };
+}
+pub(crate) use parameters;
+
+parameters! {
+    /// No parameters at all.
+    NoParameters {}
+}
+
+/// The parameters of a request, each known and given at most once.
+pub struct Closed<T>(pub T);
+
+impl<S: Send + Sync, T: Parameters> FromRequestParts<S> for Closed<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(T::take(&mut Given::read(parts.uri.query(), T::NAMES)?)))
+    }
+}
 
 /// How unlike an unknown name may be to one of the list to still be taken for a slip of the finger.
 const SLIP: usize = 2;
 
-/// Parameters that are known, each given at most once.
+/// What was given: known names, each at most once.
 #[derive(Debug)]
-pub struct Params(Vec<(&'static str, String)>);
+pub struct Given(Vec<(&'static str, String)>);
 
-impl Params {
+impl Given {
     /// Takes the query string apart.
     ///
     /// # Errors
@@ -62,36 +100,27 @@ impl Params {
         let place = self.0.iter().position(|(known, _)| *known == name)?;
         Some(self.0.swap_remove(place).1)
     }
+}
 
-    /// Takes a whole number from 1 to `most` out.
+/// How many of something one answer may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Count {
+    /// When the parameter says nothing.
+    pub default: u32,
+    /// At most.
+    pub most: u32,
+}
+
+impl Count {
+    /// Reads a whole number from 1 to the most.
     ///
     /// # Errors
     /// When it is something else.
-    pub fn take_count(&mut self, name: &'static str, default: u32, most: u32) -> Result<u32, ParameterError> {
-        let Some(text) = self.take(name) else { return Ok(default) };
-        let number = text.parse().ok().filter(|number| (1..=most).contains(number));
-        number.ok_or_else(|| ParameterError::new(name, format!("{text:?} is not a whole number from 1 to {most}")))
-    }
-
-    /// Takes everything a spend query is made of out.
-    pub fn take_spend(&mut self) -> SpendParams {
-        SpendParams {
-            period: self.take("period"),
-            from: self.take("from"),
-            to: self.take("to"),
-            granularity: self.take("granularity"),
-            basis: self.take("basis"),
-            group_by: self.take("group_by"),
-            filter: self.take("filter"),
-            having: self.take("having"),
-            metric: self.take("metric"),
-            currency: self.take("currency"),
-            top: self.take("top"),
-            order_by: self.take("order_by"),
-            limit: self.take("limit"),
-            cursor: self.take("cursor"),
-            compare: self.take("compare"),
-        }
+    pub fn read(self, name: &'static str, text: Option<&str>) -> Result<u32, ParameterError> {
+        let Some(text) = text else { return Ok(self.default) };
+        let number = text.parse().ok().filter(|number| (1..=self.most).contains(number));
+        number
+            .ok_or_else(|| ParameterError::new(name, format!("{text:?} is not a whole number from 1 to {}", self.most)))
     }
 }
 
@@ -159,21 +188,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn the_list_is_the_one_the_model_knows() {
-        let model = serde_json::to_value(SpendParams::default()).expect("serialises");
-        let model: Vec<_> = model.as_object().expect("a struct").keys().map(String::as_str).collect();
-        assert_eq!(model, SPEND);
-    }
+    const SPEND: &[&str] = crate::spend::SpendParameters::NAMES;
 
     #[test]
     fn takes_apart_what_forms_write() {
-        let mut params = Params::read(Some("filter=team+%3D+'a%2Bb'&&limit=7&period"), SPEND).expect("fine");
-        assert_eq!(params.take("filter").as_deref(), Some("team = 'a+b'"));
-        assert_eq!(params.take_count("limit", 1, 10), Ok(7));
-        assert_eq!(params.take_count("limit", 3, 10), Ok(3));
-        assert_eq!(params.take("period").as_deref(), Some(""));
-        assert_eq!(params.take("from"), None);
+        let mut given = Given::read(Some("filter=team+%3D+'a%2Bb'&&limit=7&period"), SPEND).expect("fine");
+        assert_eq!(given.take("filter").as_deref(), Some("team = 'a+b'"));
+        assert_eq!(given.take("limit").as_deref(), Some("7"));
+        assert_eq!(given.take("period").as_deref(), Some(""));
+        assert_eq!(given.take("from"), None);
+    }
+
+    #[test]
+    fn counts_have_a_default_and_a_bound() {
+        let count = Count { default: 3, most: 10 };
+        assert_eq!(count.read("limit", None), Ok(3));
+        assert_eq!(count.read("limit", Some("7")), Ok(7));
+        for wrong in ["0", "11", "-1", "1.5", "", "99999999999999999999"] {
+            assert!(count.read("limit", Some(wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -199,7 +232,7 @@ mod tests {
 
         #[test]
         fn decoding_never_panics(text in "[%+=&a-f0-9é]{0,30}") {
-            let _ = Params::read(Some(&text), SPEND);
+            let _ = Given::read(Some(&text), SPEND);
         }
     }
 }

@@ -5,12 +5,14 @@
 
 use std::error::Error;
 
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
+use axum::body::Body as HttpBody;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use outlay_insights::InsightError;
 use outlay_model::query::ParameterError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $status:ident, $title:literal;)*) => {
@@ -22,7 +24,6 @@ macro_rules! codes {
 
         impl Code {
             /// All of them.
-            #[cfg(test)]
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Its word.
@@ -70,10 +71,16 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     /// The page's data is no longer kept.
     CursorGone = "cursor_gone", GONE, "Cursor no longer valid";
+    /// What is asked for is given in no encoding that the caller takes.
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "No acceptable encoding";
+    /// The request brings more than anybody reads.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Request body too large";
     /// The query is too long.
     UriTooLong = "uri_too_long", URI_TOO_LONG, "URL too long";
     /// The charges it asks for are kept no longer.
     DetailExpired = "detail_expired", UNPROCESSABLE_ENTITY, "Detail is kept no longer";
+    /// The headers are too long.
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Request headers too large";
     /// More rows than are given without paging.
     TooManyRows = "too_many_rows", UNPROCESSABLE_ENTITY, "Answer has too many rows";
     /// More columns or cells than a wide table may have.
@@ -88,8 +95,25 @@ codes! {
     NullsNotAllowed = "nulls_not_allowed", UNPROCESSABLE_ENTITY, "Bills leave out what this FOCUS version demands";
     /// Catalog or store cannot be read now.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
+    /// Too many questions wait already.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests at once";
+    /// The server has been asked to stop.
+    Stopping = "stopping", SERVICE_UNAVAILABLE, "Stopping";
+    /// The answer took too long.
+    TimedOut = "timed_out", GATEWAY_TIMEOUT, "Answer took too long";
     /// A bug.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error";
+}
+
+impl Code {
+    /// After how many seconds it is worth asking again, where that is all it takes.
+    pub const fn retry_after(self) -> Option<u16> {
+        match self {
+            Self::Overloaded => Some(1),
+            Self::Unavailable | Self::Stopping => Some(5),
+            _ => None,
+        }
+    }
 }
 
 /// One refusal.
@@ -113,22 +137,39 @@ impl Problem {
     }
 }
 
-/// The body, in the order people read it.
-#[derive(Serialize)]
-struct Body<'a> {
+/// Why there is no answer (RFC 9457). Programs go by `code`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Body<'a> {
+    /// A name for the kind of problem; ends in the code.
+    #[schema(example = "urn:outlay:problem:invalid_filter")]
     r#type: String,
+    /// What the code means, the same every time.
     title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 400)]
     status: u16,
+    /// What is wrong this time, and what would be right.
     detail: &'a str,
+    /// The stable word for it.
+    #[schema(example = "invalid_filter")]
     code: &'static str,
+    /// The parameter at fault, where one is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "filter")]
     parameter: Option<&'a str>,
+    /// Where in the parameter, in characters from 1, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = usize, required = false)]
     position: Option<usize>,
+    /// The request's id, as in the header `X-Request-Id` and in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    request_id: Option<&'a str>,
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    fn body(&self, request_id: Option<&str>) -> Vec<u8> {
         let body = Body {
             r#type: format!("urn:outlay:problem:{}", self.code.as_str()),
             title: self.code.title(),
@@ -137,11 +178,55 @@ impl IntoResponse for Problem {
             code: self.code.as_str(),
             parameter: self.parameter.as_deref(),
             position: self.position,
+            request_id,
         };
-        let bytes = serde_json::to_vec(&body).expect("texts and small numbers always serialise");
-        let kind = HeaderValue::from_static("application/problem+json");
-        (self.code.status(), [(CONTENT_TYPE, kind)], bytes).into_response()
+        serde_json::to_vec(&body).expect("texts and small numbers always serialise")
     }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.code.status(), self.body(None)).into_response();
+        describe(response.headers_mut(), self.code);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn describe(headers: &mut HeaderMap, code: Code) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = code.retry_after() {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
+}
+
+/// Completes a response that is a refusal: the request's id goes into the body of a problem, and what somebody else
+/// refused (the router, the compression) becomes one.
+pub fn complete(mut response: Response, method: &Method, request_id: &str) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let problem = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) if problem.code.status() == status => problem,
+        _ => {
+            let code = Code::ALL.iter().copied().find(|code| code.status() == status).unwrap_or(Code::Internal);
+            let detail = match code {
+                Code::NotAcceptable => "answers come as they are or as gzip; accept one of the two in Accept-Encoding",
+                _ => "the request was refused before anybody looked at it",
+            };
+            Problem::new(code, detail)
+        }
+    };
+    let body = problem.body(Some(request_id));
+    *response.status_mut() = problem.code.status();
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_ENCODING);
+    headers.remove(ETAG);
+    headers.insert(CONTENT_LENGTH, body.len().into());
+    describe(headers, problem.code);
+    *response.body_mut() = if method == Method::HEAD { HttpBody::empty() } else { HttpBody::from(body) };
+    response
 }
 
 impl From<ParameterError> for Problem {

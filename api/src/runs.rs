@@ -1,44 +1,145 @@
 //! How the figures came here: runs, what they rejected and moved, reconciliation, exchange rates.
 
-use axum::extract::{RawQuery, State};
+use std::collections::BTreeMap;
+
+use axum::extract::State;
 use axum::response::Response;
 use outlay_model::query::ParameterError;
 use outlay_model::{RunId, SourceName};
+use utoipa::IntoResponses;
+use utoipa::openapi::{RefOr, Response as Documented};
 
 use crate::caller::Caller;
-use crate::params::{Params, Segment};
+use crate::etag::Known;
+use crate::openapi::{Answers, words};
+use crate::params::{Closed, Count, NoParameters, Segment, parameters};
 use crate::problem::{Code, Problem};
 use crate::{Api, wire};
 
-/// Runs of one answer when `limit` says nothing, and at most.
-const RUNS: (u32, u32) = (100, 1_000);
+/// Runs of one answer.
+const RUNS: Count = Count { default: 100, most: 1_000 };
 /// Rejects likewise. More than the most are never kept.
-const REJECTS: (u32, u32) = (100, 1_000);
+const REJECTS: Count = Count { default: 100, most: 1_000 };
 /// Changes likewise. One restatement moves as many as a month has days, for every billing account.
-const CHANGES: (u32, u32) = (1_000, 10_000);
+const CHANGES: Count = Count { default: 1_000, most: 10_000 };
+/// What may be wrong with the parameters of these routes.
+const LISTED: &[Code] = &[Code::RepeatedParameter, Code::InvalidParameter, Code::Forbidden];
 
-/// `GET /api/v1/runs`
+parameters! {
+    /// Which runs.
+    RunsParameters {
+        /// Only of this source.
+        source: words::source();
+        /// At most so many, the newest.
+        limit: words::count(RUNS);
+    }
+}
+
+parameters! {
+    /// How many rejects.
+    RejectsParameters {
+        /// At most so many, the first.
+        limit: words::count(REJECTS);
+    }
+}
+
+parameters! {
+    /// Which changes.
+    ChangesParameters {
+        /// Only of this source.
+        source: words::source();
+        /// At most so many, the newest.
+        limit: words::count(CHANGES);
+    }
+}
+
+parameters! {
+    /// Which reconciliations.
+    ReconciliationParameters {
+        /// Only of this source.
+        source: words::source();
+    }
+}
+
+struct RunsAnswers;
+
+impl IntoResponses for RunsAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        Answers::list::<wire::RunLine<'_>>("Runs, the newest first.").refusing(LISTED)
+    }
+}
+
+struct RejectsAnswers;
+
+impl IntoResponses for RejectsAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        let answers = Answers::of::<wire::Rejects<'_>>("What the run did not take, in the order it was found.");
+        answers.refusing(&[LISTED, &[Code::UnknownRun]].concat())
+    }
+}
+
+struct ChangesAnswers;
+
+impl IntoResponses for ChangesAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        Answers::list::<wire::ChangeLine<'_>>("What moved, the newest first.").refusing(LISTED)
+    }
+}
+
+struct ReconciliationAnswers;
+
+impl IntoResponses for ReconciliationAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        Answers::list::<wire::ReconciliationLine<'_>>(
+            "One line per delivery, billing period, invoice, currency, metric.",
+        )
+        .refusing(LISTED)
+    }
+}
+
+struct RatesAnswers;
+
+impl IntoResponses for RatesAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        Answers::of::<wire::Rates>("By currency and day.").refusing(&[])
+    }
+}
+
+/// What was collected or imported, and what came of it.
+#[utoipa::path(get, path = "/runs", tag = "figures", params(RunsParameters), responses(RunsAnswers))]
 pub async fn list_runs(
     State(api): State<Api>,
     Caller(scope): Caller,
-    RawQuery(query): RawQuery,
+    known: Known,
+    Closed(params): Closed<RunsParameters>,
 ) -> Result<Response, Problem> {
-    let mut params = Params::read(query.as_deref(), &["source", "limit"])?;
-    let source = take_source(&mut params)?;
-    let (default, most) = RUNS;
-    let limit = params.take_count("limit", default, most)?;
-    crate::json(&wire::runs_json(&api.insights.runs(source.as_ref(), limit, &scope).await?))
+    let source = source(params.source)?;
+    let limit = RUNS.read("limit", params.limit.as_deref())?;
+    // Runs come and go without a new generation, so the answer itself is what is compared.
+    crate::json_tagged(&known, &wire::runs_json(&api.insights.runs(source.as_ref(), limit, &scope).await?))
 }
 
-/// `GET /api/v1/runs/{run}/rejects`
+/// The lines a run did not take.
+///
+/// `counts` knows of every line, `data` of the first thousand of a run.
+#[utoipa::path(
+    get,
+    path = "/runs/{run}/rejects",
+    tag = "figures",
+    params(
+        ("run" = String, Path, description = "The run's id", example = "01931f2e-9d40-7c58-8e3e-0f6c6f6bd1aa"),
+        RejectsParameters
+    ),
+    responses(RejectsAnswers)
+)]
 pub async fn list_rejects(
     State(api): State<Api>,
     Caller(scope): Caller,
+    known: Known,
     Segment(run): Segment,
-    RawQuery(query): RawQuery,
+    Closed(params): Closed<RejectsParameters>,
 ) -> Result<Response, Problem> {
-    let (default, most) = REJECTS;
-    let limit = Params::read(query.as_deref(), &["limit"])?.take_count("limit", default, most)?;
+    let limit = REJECTS.read("limit", params.limit.as_deref())?;
     let run = RunId::new(run);
     if api.insights.run(&run, &scope).await?.is_none() {
         // A run that rejected nothing and one that never was are different answers.
@@ -47,44 +148,60 @@ pub async fn list_rejects(
     }
     let counts = api.insights.reject_counts(&run, &scope).await?;
     let rejects = api.insights.rejects(&run, limit, &scope).await?;
-    crate::json(&wire::rejects_json(&run, &counts, &rejects))
+    crate::json_tagged(&known, &wire::rejects_json(&run, &counts, &rejects))
 }
 
-/// `GET /api/v1/changes`
+/// What restatements moved.
+///
+/// One line per run, day, provider, billing account and currency.
+#[utoipa::path(get, path = "/changes", tag = "figures", params(ChangesParameters), responses(ChangesAnswers))]
 pub async fn list_changes(
     State(api): State<Api>,
     Caller(scope): Caller,
-    RawQuery(query): RawQuery,
+    known: Known,
+    Closed(params): Closed<ChangesParameters>,
 ) -> Result<Response, Problem> {
-    let mut params = Params::read(query.as_deref(), &["source", "limit"])?;
-    let source = take_source(&mut params)?;
-    let (default, most) = CHANGES;
-    let limit = params.take_count("limit", default, most)?;
-    crate::json(&wire::changes_json(&api.insights.changes(source.as_ref(), limit, &scope).await?))
+    let source = source(params.source)?;
+    let limit = CHANGES.read("limit", params.limit.as_deref())?;
+    let answer =
+        async { crate::json(&wire::changes_json(&api.insights.changes(source.as_ref(), limit, &scope).await?)) };
+    api.unless_known(&known, &scope, ("changes", &source, limit), answer).await
 }
 
-/// `GET /api/v1/reconciliation`
+/// Source total against stored, to the last digit.
+#[utoipa::path(
+    get,
+    path = "/reconciliation",
+    tag = "figures",
+    params(ReconciliationParameters),
+    responses(ReconciliationAnswers)
+)]
 pub async fn list_reconciliation(
     State(api): State<Api>,
     Caller(scope): Caller,
-    RawQuery(query): RawQuery,
+    known: Known,
+    Closed(params): Closed<ReconciliationParameters>,
 ) -> Result<Response, Problem> {
-    let mut params = Params::read(query.as_deref(), &["source"])?;
-    let source = take_source(&mut params)?;
-    crate::json(&wire::reconciliation_json(&api.insights.reconciliation(source.as_ref(), &scope).await?))
+    let source = source(params.source)?;
+    let answer =
+        async { crate::json(&wire::reconciliation_json(&api.insights.reconciliation(source.as_ref(), &scope).await?)) };
+    api.unless_known(&known, &scope, ("reconciliation", &source), answer).await
 }
 
-/// `GET /api/v1/rates`
+/// The exchange rates.
+///
+/// A rate is US dollars for one unit, from a day on until the next.
+#[utoipa::path(get, path = "/rates", tag = "figures", responses(RatesAnswers))]
 pub async fn list_rates(
     State(api): State<Api>,
     Caller(_scope): Caller,
-    RawQuery(query): RawQuery,
+    known: Known,
+    Closed(NoParameters {}): Closed<NoParameters>,
 ) -> Result<Response, Problem> {
-    Params::read(query.as_deref(), &[])?;
-    crate::json(&wire::rates_json(api.insights.reporting_currency(), api.insights.rates()))
+    crate::json_tagged(&known, &wire::rates_json(api.insights.reporting_currency(), api.insights.rates()))
 }
 
-fn take_source(params: &mut Params) -> Result<Option<SourceName>, ParameterError> {
-    let source = params.take("source").map(|text| SourceName::parse(&text)).transpose();
+fn source(text: Option<String>) -> Result<Option<SourceName>, ParameterError> {
+    let source = text.map(|text| SourceName::parse(&text)).transpose();
     source.map_err(|error| ParameterError::new("source", error))
 }

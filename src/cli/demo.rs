@@ -13,7 +13,7 @@ use outlay_model::report::Scope;
 use outlay_model::{DeliveryKey, SourceName};
 
 use super::output::{count, print};
-use super::{import, spend};
+use super::{import, log, spend};
 use crate::app::{App, now};
 use crate::config::Config;
 use crate::pipeline::{self, Force, ImportRequest, Progress};
@@ -55,6 +55,7 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
         .with_context(|| format!("{} cannot be written", config_file.display()))?;
     // No variable may send the invented bills into a store of real ones.
     let loaded = Config::load(Some(&config_file), std::iter::empty(), None)?;
+    log::start(loaded.config.log)?;
     let app = App::open(&loaded.config).await?;
     let files: usize = bills.sources.iter().map(|source| source.months.len()).sum();
     print(&format!("Invented 13 months of bills: {files} files in {}\n", bills_folder.display()))?;
@@ -79,7 +80,7 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     show(&app, today, &bills, &data, arguments).await?;
     if !arguments.no_serve {
         let ready = |address| eprintln!("Serving on http://{address} (Ctrl-C stops it)");
-        serve(app, arguments.listen, ready).await?;
+        serve(app, &loaded.config.server, arguments.listen, ready).await?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod export;
 mod import;
+mod log;
 mod output;
 mod rebuild;
 mod reconcile;
@@ -17,7 +18,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use outlay_insights::InsightError;
 use outlay_model::query::ParameterError;
-use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
 use crate::config::{self, Config, ConfigError, Loaded};
@@ -78,17 +78,14 @@ enum ConfigCommand {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("OUTLAY_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    match runtime.block_on(run(arguments)) {
-        Ok(code) => code,
-        Err(error) => fail(&error),
-    }
+    let done = runtime.block_on(run(arguments));
+    // Queries that nobody waits for any more must not hold up the end.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| fail(&error))
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -100,12 +97,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let loaded = load(&arguments)?;
     let config = &loaded.config;
+    log::start(config.log)?;
     match &arguments.command {
         Command::Config(_) => output::print(&config::print(&loaded)),
         Command::Serve { listen } => {
             let listen = listen.unwrap_or(config.server.listen);
             let ready = |address| eprintln!("outlay serves on http://{address}/api/v1/spend (Ctrl-C stops it)");
-            serve(App::open(config).await?, listen, ready).await?;
+            serve(App::open(config).await?, &config.server, listen, ready).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Import(import) => import::run(import, &App::open(config).await?).await,
@@ -128,6 +126,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     let asked = error.chain().any(|cause| {
         cause.is::<ConfigError>()
             || cause.is::<ParameterError>()
+            || cause.is::<log::LogError>()
             || matches!(cause.downcast_ref::<InsightError>(), Some(InsightError::Parameter(_)))
     });
     eprintln!("outlay: {error:#}");

@@ -49,6 +49,15 @@ pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &
         );
         add_plain(&["retention", "daily_months"], &text);
     }
+    for (key, number) in [
+        ("answer_within_seconds", config.server.answer_within_seconds),
+        ("most_requests", config.server.most_requests),
+        ("stop_within_seconds", config.server.stop_within_seconds),
+    ] {
+        if number == 0 {
+            add_plain(&["server", key], "give at least 1");
+        }
+    }
     let url = ["catalog".to_owned(), "url".to_owned()];
     if config.catalog.url.has_password() && matches!(places.get(&url[..]), Some(Place::File(..))) {
         add(&url, &url, PASSWORD.to_owned());

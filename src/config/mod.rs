@@ -41,8 +41,10 @@ pub const DATA_FOLDER: &str = "./outlay-data";
 pub struct Config {
     /// The currency of every answer that does not ask for another: an ISO 4217 code. Other currencies need `[rates]`.
     pub reporting_currency: Currency,
-    /// What `outlay serve` listens on.
+    /// What `outlay serve` listens on, and how much it takes on.
     pub server: Server,
+    /// What is written to standard error.
+    pub log: Log,
     /// Where the charges are kept.
     pub store: Store,
     /// Where everything else is kept: which charges count, runs, budgets.
@@ -67,6 +69,56 @@ pub struct Server {
     #[serde(deserialize_with = "address::listen")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// After so many seconds without an answer a request is given up, with a 504: at least 1.
+    #[schemars(range(min = 1))]
+    pub answer_within_seconds: u32,
+    /// Requests under way at once, those that wait for others included: at least 1. More are refused with a 503.
+    #[schemars(range(min = 1))]
+    pub most_requests: u32,
+    /// How long requests under way may take to end when the server is asked to stop: at least 1.
+    #[schemars(range(min = 1))]
+    pub stop_within_seconds: u32,
+}
+
+/// What is written to standard error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How much of what Outlay does. `info` is one line per request. The variable `OUTLAY_LOG`, such as
+    /// `outlay=debug,sqlx=info`, says it by the crate and wins.
+    pub level: LogLevel,
+    /// Lines for people, or for programs.
+    pub format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What went wrong here.
+    Error,
+    /// What may go wrong.
+    Warn,
+    /// What is done.
+    #[default]
+    Info,
+    /// How it is done.
+    Debug,
+    /// Every step of it.
+    Trace,
+}
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// The columnar store.
@@ -117,6 +169,7 @@ impl Default for Config {
         Self {
             reporting_currency: Currency::USD,
             server: Server::default(),
+            log: Log::default(),
             store: Store::default(),
             catalog: Catalog::default(),
             tags: TagSettings::default(),
@@ -130,7 +183,12 @@ impl Default for Config {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 8080).into() }
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 8080).into(),
+            answer_within_seconds: 30,
+            most_requests: 128,
+            stop_within_seconds: 20,
+        }
     }
 }
 

@@ -151,7 +151,7 @@ fn wrong_types_are_told_in_toml_words() {
 #[test]
 fn values_that_mean_nothing_are_told() {
     check(
-        "reporting_currency = 'usd'\nserver.listen = 'localhost'\n[guard]\nmax_shrink = 1.5\nmax_rejects = nan\n\
+        "reporting_currency = 'usd'\nserver.listen = 'localhost'\nserver.most_requests = 0\n[guard]\nmax_shrink = 1.5\nmax_rejects = nan\n\
          [store]\nretire_grace_hours = 0\n[tags.aliases]\nteam = ['Team', 'crew']\nsquad = ['crew']\n\
          'cost.center' = ['team']\n",
         &[],
@@ -159,11 +159,12 @@ fn values_that_mean_nothing_are_told() {
             "outlay.toml:1: reporting_currency: \"usd\" is not a currency code: give three capital letters, such as USD",
             "outlay.toml:2: server.listen: \"localhost\" is not an address and port; write one such as \
              \"127.0.0.1:8080\" or \"[::]:8080\"",
-            "outlay.toml:4: guard.max_shrink: is not a share; give a number between 0 and 1",
-            "outlay.toml:5: guard.max_rejects: is not a share; give a number between 0 and 1",
-            "outlay.toml:7: store.retire_grace_hours: queries under way would lose the files they read; give at least 1",
-            "outlay.toml:9: tags.aliases.team: \"crew\" is already an alias of \"squad\"",
-            "outlay.toml:11: tags.aliases.\"cost.center\": \"team\" is itself a key with aliases",
+            "outlay.toml:3: server.most_requests: give at least 1",
+            "outlay.toml:5: guard.max_shrink: is not a share; give a number between 0 and 1",
+            "outlay.toml:6: guard.max_rejects: is not a share; give a number between 0 and 1",
+            "outlay.toml:8: store.retire_grace_hours: queries under way would lose the files they read; give at least 1",
+            "outlay.toml:10: tags.aliases.team: \"crew\" is already an alias of \"squad\"",
+            "outlay.toml:12: tags.aliases.\"cost.center\": \"team\" is itself a key with aliases",
         ],
     );
 }
@@ -275,6 +276,13 @@ fn print_says_where_each_value_comes_from() {
 
     [server]
     listen = "0.0.0.0:80"  # OUTLAY_SERVER__LISTEN
+    answer_within_seconds = 30  # default
+    most_requests = 128  # default
+    stop_within_seconds = 20  # default
+
+    [log]
+    level = "info"  # default
+    format = "text"  # default
 
     [store]
     url = "/data"  # --data

@@ -7,6 +7,7 @@ mod csv;
 mod export;
 mod lists;
 mod rows;
+mod runs;
 mod wide;
 
 #[cfg(test)]
@@ -17,59 +18,118 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use outlay_model::dimension::Fixed;
 use outlay_model::query::{Basis, Metric};
-use outlay_model::report::{SpendReport, SpendRow, Warning};
+use outlay_model::report::{SpendReport, SpendRow as Figure};
 use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+use utoipa::openapi::Schema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 pub use csv::{csv_name, spend_csv};
 pub use export::{ExportMetadata, export_metadata, export_name};
-pub use lists::{changes_json, dimensions_json, rates_json, reconciliation_json, rejects_json, runs_json, values_json};
-pub use rows::{SpendRows, spend_rows};
-pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, TooWide, spend_wide};
+pub use lists::{
+    DimensionLine, Health, RateLine, Rates, Readiness, ValueLine, Values, dimensions_json, rates_json, values_json,
+};
+pub use rows::{SpendRow, SpendRows, spend_rows};
+pub use runs::{
+    ChangeLine, Figures, ReconciliationLine, Refusal, RefusedFigure, RejectCount, RejectLine, Rejects, RunLine,
+    changes_json, reconciliation_json, rejects_json, runs_json,
+};
+pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, Table, TooWide, WideRow, spend_wide};
+
+/// Money in the OpenAPI document. What is written comes from [`Money`] or from exact decimals.
+pub struct Amount;
+
+/// Something a reader of an answer must know: a gap, a partly known figure.
+#[derive(Serialize, ToSchema)]
+pub struct Warning<'a> {
+    /// A stable word for it.
+    #[schema(example = "missing_days")]
+    code: &'static str,
+    /// The sentence, with its figures.
+    message: &'a str,
+}
 
 /// Everything about a spend answer but its figures.
-#[derive(Serialize)]
-struct Envelope<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Envelope)]
+pub struct Envelope<'a> {
+    /// Σ of all rows of all pages; null when no charge states the metric, or currencies are kept apart.
+    #[schema(value_type = Option<Amount>, required)]
     total: Option<Money>,
+    /// The same per currency, where currencies are kept apart.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = totals_by_currency, required = false)]
     totals: Option<&'a BTreeMap<Currency, Option<Money>>>,
+    /// The currency of every figure; null where each row has its own.
+    #[schema(value_type = Option<String>, required, example = "USD")]
     currency: Option<Currency>,
+    /// Which cost.
+    #[schema(value_type = String, example = "effective")]
     metric: Metric,
+    /// Which time counts.
+    #[schema(value_type = String, example = "charge")]
     basis: Basis,
-    #[serde(flatten)]
-    range: Instants,
+    /// The start of the range.
+    from: DateTime<Utc>,
+    /// Its end, exclusive.
+    to: DateTime<Utc>,
+    /// The range it is compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Instants, required = false)]
     compared_with: Option<Instants>,
+    /// How finely time is cut.
+    #[schema(example = "day")]
     granularity: &'static str,
+    /// The last day up to which every source has stated everything, where that is known.
+    #[schema(required)]
     complete_until: Option<NaiveDate>,
+    /// Rises with everything that can change an answer.
     generation: u64,
-    warnings: &'a [Warning],
+    /// What to know about the figures.
+    #[schema(value_type = Vec<Warning>)]
+    warnings: Vec<Warning<'a>>,
+    /// Where the next page starts; null on the last.
+    #[schema(required)]
     next_cursor: Option<&'a str>,
 }
 
 impl<'a> Envelope<'a> {
     fn of(report: &'a SpendReport) -> Self {
+        let Instants { from, to } = report.range.into();
+        let warnings = report.warnings.iter();
         Self {
             total: report.total,
             totals: report.totals.as_ref(),
             currency: report.currency,
             metric: report.metric,
             basis: report.basis,
-            range: report.range.into(),
+            from,
+            to,
             compared_with: report.compared_with.map(Instants::from),
             granularity: report.granularity.as_str(),
             complete_until: report.complete_until,
             generation: report.generation,
-            warnings: &report.warnings,
+            warnings: warnings.map(|warning| Warning { code: warning.code, message: &warning.message }).collect(),
             next_cursor: report.next_cursor.as_deref(),
         }
     }
 }
 
+fn totals_by_currency() -> Schema {
+    let about = "The same per currency, where currencies are kept apart.";
+    let amount = rows::or_null("Null when no charge in this currency states the metric.");
+    let totals = ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(amount));
+    Schema::Object(totals.description(Some(about)).build())
+}
+
 /// A range of days as the instants it starts and ends at; the end is exclusive.
-#[derive(Debug, Serialize)]
-struct Instants {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Range)]
+pub struct Instants {
+    /// Inclusive.
     from: DateTime<Utc>,
+    /// Exclusive.
     to: DateTime<Utc>,
 }
 
@@ -125,7 +185,7 @@ impl Column {
         columns
     }
 
-    fn cell(self, row: &SpendRow) -> Cell<'_> {
+    fn cell(self, row: &Figure) -> Cell<'_> {
         let money = |money: Option<Money>| money.map_or(Cell::Null, Cell::Money);
         match self {
             Self::Time => row.time.map_or(Cell::Null, Cell::Time),

@@ -3,7 +3,7 @@
 use outlay_insights::{Change, DayFigures, DimensionInfo, DimensionValue, Refusal, RefusedFigure, RejectCount, Run};
 use outlay_model::part::{BalanceKey, Reject, RejectReason, Repair, RunState};
 use outlay_model::rates::{RateEntry, RateTable};
-use outlay_model::report::{Compared, ReconciliationLine};
+use outlay_model::report::{Compared, ReconciliationLine, SpendRow, Warning};
 use outlay_model::{DeliveryKey, PartId, RunId, SourceName};
 use proptest::prelude::*;
 

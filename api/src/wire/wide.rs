@@ -11,8 +11,12 @@ use outlay_model::report::{SpendReport, SpendRow};
 use outlay_model::{Currency, Dimension, Money};
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Envelope;
+use super::rows::or_null;
 
 /// The most columns a table may have: as many as `top` may ask for, the rest, and each with its previous figure.
 pub const MAX_COLUMNS: usize = 2 * 1001;
@@ -33,7 +37,8 @@ pub struct TooWide {
 }
 
 /// A spend answer as a table.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SpendWide)]
 pub struct SpendWide<'a> {
     #[serde(flatten)]
     table: Table,
@@ -137,13 +142,35 @@ fn free(label: String, taken: &mut BTreeSet<String>) -> String {
 }
 
 /// Rows of equal width below one set of names.
-struct Table {
+#[derive(ToSchema)]
+pub struct Table {
+    /// The names of the columns.
     series: Vec<String>,
-    rows: Vec<WideRow>,
+    /// One object a time bucket.
+    #[schema(rename = "data", value_type = Vec<WideRow>)]
+    rows: Vec<Bucket>,
 }
 
 /// A time bucket and its figure in every column.
-type WideRow = (Option<DateTime<Utc>>, Vec<Option<Money>>);
+type Bucket = (Option<DateTime<Utc>>, Vec<Option<Money>>);
+
+/// One time bucket, in the OpenAPI document: its columns are named by the groups.
+pub struct WideRow;
+
+impl PartialSchema for WideRow {
+    fn schema() -> RefOr<Schema> {
+        let time = ObjectBuilder::new().schema_type(Type::String);
+        let time = time.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+        let row = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("One time bucket: a cost under every name of `series`."))
+            .property("time", time.description(Some("The start of the bucket; not there with `granularity=total`.")))
+            .additional_properties(Some(or_null("The cost of a group; null where it has no figure.")));
+        Schema::Object(row.build()).into()
+    }
+}
+
+impl ToSchema for WideRow {}
 
 impl Serialize for Table {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,6 +1,10 @@
 //! Questions over HTTP to a house without any bill: everything that needs no data to be answered.
 
+mod documents;
+mod edges;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -17,13 +21,20 @@ use outlay_store::Store;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::params::Parameters as _;
 use crate::problem::{Code, Problem};
+use crate::{Limits, Server, Stopping};
+
+const NOON: &str = "2026-11-21T12:00:00Z";
+const LIMITS: Limits = Limits { answer_within: Duration::from_secs(60), most_requests: 100 };
 
 /// A house; its folder goes with it.
 struct House {
     router: Router,
     catalog: Catalog,
-    _folder: TempDir,
+    insights: Insights,
+    stopping: Stopping,
+    folder: TempDir,
 }
 
 impl House {
@@ -31,17 +42,30 @@ impl House {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}/catalog.db", folder.path().display());
         let catalog = Catalog::open(&url).await.expect("a catalog");
-        let store = Store::open(folder.path(), Default::default(), Default::default()).expect("a store");
+        let store = Store::open(&folder.path().join("store"), Default::default(), Default::default()).expect("a store");
         let eur = vec![RateEntry { from: "2026-01-01".parse().expect("a day"), to_usd: "1.08".to_owned() }];
         let rates = RateTable::new(&[("EUR".parse().expect("a code"), eur)].into()).expect("good rates");
         let insights = Insights::new(catalog.clone(), Arc::new(store), Arc::new(rates), Currency::USD, Arc::default());
-        let now = "2026-11-21T12:00:00Z".parse().expect("a time");
-        Self { router: crate::router(insights, Arc::new(move || now)), catalog, _folder: folder }
+        let stopping = Stopping::default();
+        let server =
+            Server { insights: insights.clone(), clock: clock(NOON), limits: LIMITS, stopping: stopping.clone() };
+        Self { router: crate::router(server), catalog, insights, stopping, folder }
+    }
+
+    /// The same house at another time.
+    fn at(&self, time: &str) -> Router {
+        let (insights, stopping) = (self.insights.clone(), self.stopping.clone());
+        crate::router(Server { insights, clock: clock(time), limits: LIMITS, stopping })
     }
 
     async fn get(&self, uri: &str) -> Answer {
         ask(&self.router, Method::GET, uri).await
     }
+}
+
+fn clock(time: &str) -> crate::Clock {
+    let now = time.parse().expect("a time");
+    Arc::new(move || now)
 }
 
 struct Answer {
@@ -67,14 +91,22 @@ impl Answer {
 }
 
 async fn ask(router: &Router, method: Method, uri: &str) -> Answer {
-    let request = Request::builder().method(method).uri(uri).body(Body::empty()).expect("a request");
+    ask_with(router, method, uri, &[]).await
+}
+
+async fn ask_with(router: &Router, method: Method, uri: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::builder().method(method).uri(uri).header("X-Request-Id", "r1");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::empty()).expect("a request");
     read(router.clone().oneshot(request).await.expect("answers always")).await
 }
 
 async fn read(response: axum::response::Response) -> Answer {
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.expect("a body");
-    let body = String::from_utf8(body.to_vec()).expect("text");
+    let body = String::from_utf8_lossy(&body).into_owned();
     Answer { status: parts.status, headers: parts.headers, body }
 }
 
@@ -193,21 +225,31 @@ async fn unanswered_questions() {
 #[tokio::test]
 async fn a_panic_is_a_problem_and_the_house_stands() {
     let routes: Router = Router::new().route("/panic", get(async || -> &'static str { panic!("of all things") }));
-    let routes = crate::guarded(routes.route("/fine", get(async || "fine")));
+    let routes = crate::guarded(routes.route("/fine", get(async || "fine")), clock(NOON), LIMITS.answer_within);
     insta::assert_snapshot!(ask(&routes, Method::GET, "/panic").await.shown());
     assert_eq!(ask(&routes, Method::GET, "/fine").await.body, "fine");
 }
 
 #[tokio::test]
-async fn readiness_is_the_catalogs() {
+async fn readiness_is_the_catalogs_the_stores_and_the_servers() {
+    let unready = async |house: &House, code: &str| {
+        let answer = house.get("/readyz").await;
+        assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, Some("5")));
+        assert!(answer.body.contains(&format!("\"code\":\"{code}\"")), "{}", answer.body);
+        assert_eq!(house.get("/healthz?from=kubelet").await.body, r#"{"status":"ok"}"#);
+    };
     let house = House::empty().await;
-    assert_eq!(house.get("/healthz").await.body, r#"{"status":"ok"}"#);
     assert_eq!(house.get("/readyz").await.body, r#"{"status":"ready","generation":0}"#);
     house.catalog.close().await;
-    assert_eq!(house.get("/healthz?from=kubelet").await.status, StatusCode::OK);
-    let answer = house.get("/readyz").await;
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(answer.body.contains(r#""code":"unavailable""#), "{}", answer.body);
+    unready(&house, "unavailable").await;
+
+    let house = House::empty().await;
+    std::fs::remove_dir_all(house.folder.path().join("store")).expect("is removed");
+    unready(&house, "unavailable").await;
+
+    let house = House::empty().await;
+    house.stopping.set();
+    unready(&house, "stopping").await;
 }
 
 #[tokio::test]
@@ -264,8 +306,8 @@ async fn what_a_run_rejected_is_listed_and_counted() {
 
 #[test]
 fn every_code_and_parameter_is_documented() {
-    let docs = include_str!("../../docs/API.md");
-    for parameter in crate::params::SPEND {
+    let docs = include_str!("../../../docs/API.md");
+    for parameter in crate::spend::SpendParameters::NAMES {
         assert!(
             docs.contains(&format!("| `{parameter}`")) || docs.contains(&format!(", `{parameter}` |")),
             "{parameter}"
