@@ -11,9 +11,9 @@ use outlay_insights::Insights;
 use outlay_ledger::tags::Privacy;
 use outlay_model::part::Guard;
 use outlay_model::rates::RateTable;
-use outlay_store::Store;
+use outlay_store::{BucketSettings, Store, StoreError};
 
-use crate::config::{Config, Retention};
+use crate::config::{Config, Retention, StorePlace};
 
 /// Everything a command needs.
 #[derive(Clone)]
@@ -44,8 +44,7 @@ impl App {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let rates = RateTable::new(&config.rates).map_err(|problems| anyhow::anyhow!(problems.join("; ")))?;
         let privacy = Privacy { keep: config.privacy.keep.clone() };
-        let store = Store::open(config.store.url.folder(), config.tags.clone(), privacy.clone())
-            .context("the store cannot be opened")?;
+        let store = open_store(config, privacy.clone()).await.context("the store cannot be opened")?;
         let catalog = Catalog::open(config.catalog.url.as_str()).await.context("the catalog cannot be opened")?;
         let (store, tags) = (Arc::new(store), Arc::new(config.tags.clone()));
         let insights =
@@ -60,6 +59,24 @@ impl App {
             final_after_days: config.store.final_after_days,
             retention: config.retention.clone(),
         })
+    }
+}
+
+async fn open_store(config: &Config, privacy: Privacy) -> Result<Store, StoreError> {
+    match config.store.url.place() {
+        StorePlace::Folder(folder) => Store::open(folder, config.tags.clone(), privacy),
+        StorePlace::Bucket(url) => {
+            let settings = BucketSettings {
+                url: url.clone(),
+                // A value that is no text is for somebody else.
+                variables: std::env::vars_os()
+                    .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                    .collect(),
+                cache: config.store.cache.clone(),
+                cache_bytes: u64::from(config.store.cache_gib) << 30,
+            };
+            Store::open_bucket(settings, config.tags.clone(), privacy).await
+        }
     }
 }
 

@@ -4,31 +4,44 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use outlay_catalog::Address;
+use outlay_store::{BucketUrl, BucketUrlError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::DATA_FOLDER;
 
-/// Where the store is: a local folder.
+/// Where the store is: a local folder, or a bucket and a prefix in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", inline)]
-pub struct StoreUrl(String);
+pub struct StoreUrl {
+    text: String,
+    place: Place,
+}
+
+/// What a store's address means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A local folder.
+    Folder(PathBuf),
+    /// A bucket.
+    Bucket(BucketUrl),
+}
 
 impl StoreUrl {
-    /// The folder.
+    /// What it means.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        Path::new(&self.0)
+    pub const fn place(&self) -> &Place {
+        &self.place
     }
 }
 
 impl Default for StoreUrl {
     fn default() -> Self {
-        Self(DATA_FOLDER.to_owned())
+        Self { text: DATA_FOLDER.to_owned(), place: Place::Folder(DATA_FOLDER.into()) }
     }
 }
 
@@ -36,23 +49,43 @@ impl TryFrom<String> for StoreUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        match text.split_once("://").map(|(scheme, _)| scheme) {
-            None if text.trim().is_empty() => Err("names no folder; write one such as \"./outlay-data\"".to_owned()),
-            None => Ok(Self(text)),
-            Some(scheme @ ("s3" | "gs" | "az")) => {
-                Err(format!("{scheme}:// is not supported yet; give a local folder such as \"./outlay-data\""))
-            }
-            Some(scheme) => {
-                Err(format!("{scheme}:// is not a place for a store; give a local folder such as \"./outlay-data\""))
-            }
-        }
+        const EXAMPLE: &str =
+            "write a local folder such as \"./outlay-data\", or a bucket such as \"s3://bucket/prefix\"";
+        let place = match text.split_once("://") {
+            None if text.trim().is_empty() => return Err(format!("names no folder; {EXAMPLE}")),
+            None => Place::Folder(text.clone().into()),
+            Some(("file", path)) => match unescaped(path).filter(|path| path.starts_with('/')) {
+                Some(path) => Place::Folder(path.into()),
+                None => return Err(format!("is no path from the root, as file:// takes it; {EXAMPLE}")),
+            },
+            Some((scheme, _)) => match text.parse::<BucketUrl>() {
+                Ok(url) => Place::Bucket(url),
+                Err(BucketUrlError::Scheme) => {
+                    return Err(format!("{scheme}:// is not a place for a store; {EXAMPLE}"));
+                }
+                Err(error) => return Err(format!("{error}; write one such as \"{scheme}://bucket/prefix\"")),
+            },
+        };
+        Ok(Self { text, place })
     }
 }
 
 impl From<StoreUrl> for String {
     fn from(url: StoreUrl) -> Self {
-        url.0
+        url.text
     }
+}
+
+/// A path in an address, where `%20` is a space; `None` when it is not one.
+fn unescaped(path: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut pieces = path.split('%');
+    bytes.extend_from_slice(pieces.next()?.as_bytes());
+    for piece in pieces {
+        bytes.push(u8::from_str_radix(piece.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Where the catalog is: a SQLite file or a PostgreSQL database.

@@ -41,7 +41,13 @@ impl Config {
             add_file(&mut said, path, text, &mut problems);
         }
         if let Some(folder) = data_dir {
-            said.add(data_table(folder), &|_| Place::Data);
+            if folder.to_string_lossy().contains("://") {
+                let text =
+                    "is a folder of this machine, for all there is; for a store in a bucket set [store] url instead";
+                problems.push(Problem { place: Place::Data, key: String::new(), text: text.to_owned() });
+            } else {
+                said.add(data_table(folder), &|_| Place::Data);
+            }
         }
         variables::add(&mut said, &variables, &mut problems);
         let config = understand(&mut said, &mut problems);
@@ -84,18 +90,19 @@ fn add_file<'i>(said: &mut Said<'i>, path: &Path, text: &'i str, problems: &mut 
     }));
 }
 
-/// What `--data` says: store and catalog are both in the folder.
+/// What `--data` says: store and catalog are both in the folder, and so are copies of remote files.
 fn data_table(folder: &Path) -> DeTable<'static> {
+    let cache = folder.join("cache").display().to_string();
     let folder = folder.display().to_string();
     let catalog = CatalogUrl::in_folder(&folder).into();
-    let section = |url: String| {
-        let mut table = DeTable::new();
-        table.insert(unplaced("url".into()), unplaced(DeValue::String(url.into())));
-        unplaced(DeValue::Table(table))
+    let section = |values: Vec<(&'static str, String)>| {
+        let text =
+            |(key, value): (&'static str, String)| (unplaced(key.into()), unplaced(DeValue::String(value.into())));
+        unplaced(DeValue::Table(values.into_iter().map(text).collect()))
     };
     let mut table = DeTable::new();
-    table.insert(unplaced("store".into()), section(folder));
-    table.insert(unplaced("catalog".into()), section(catalog));
+    table.insert(unplaced("store".into()), section(vec![("url", folder), ("cache", cache)]));
+    table.insert(unplaced("catalog".into()), section(vec![("url", catalog)]));
     table
 }
 

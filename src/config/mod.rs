@@ -17,6 +17,7 @@ mod variables;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use outlay_model::Currency;
 use outlay_model::part::Guard;
@@ -25,7 +26,7 @@ use outlay_model::tags::TagSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use address::{CatalogUrl, StoreUrl};
+pub use address::{CatalogUrl, Place as StorePlace, StoreUrl};
 pub use load::Loaded;
 pub use print::print;
 pub use problem::{ConfigError, Place, Problem};
@@ -125,8 +126,14 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
-    /// A local folder, relative to the working folder. By default the one that `--data` names.
+    /// A local folder, relative to the working folder, or a bucket: `s3://bucket/prefix`, `gs://bucket/prefix` or
+    /// `az://container/prefix`. By default the folder that `--data` names.
     pub url: StoreUrl,
+    /// For a bucket: the local folder where copies of its files are kept. By default `cache` in the folder that `--data`
+    /// names.
+    pub cache: PathBuf,
+    /// For a bucket: the most gibibytes of copies to keep. What running queries read may go beyond it.
+    pub cache_gib: u32,
     /// How long files that were replaced stay, for the queries that still read them: at least 1.
     #[schemars(range(min = 1))]
     pub retire_grace_hours: u32,
@@ -194,7 +201,13 @@ impl Default for Server {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: StoreUrl::default(), retire_grace_hours: 24, final_after_days: 60 }
+        Self {
+            url: StoreUrl::default(),
+            cache: Path::new(DATA_FOLDER).join("cache"),
+            cache_gib: 20,
+            retire_grace_hours: 24,
+            final_after_days: 60,
+        }
     }
 }
 

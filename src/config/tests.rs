@@ -51,7 +51,8 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(config, Config::default());
     assert_eq!(config.reporting_currency, Currency::USD);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.store.url.folder(), Path::new("./outlay-data"));
+    assert_eq!(config.store.url.place(), &StorePlace::Folder("./outlay-data".into()));
+    assert_eq!(config.store.cache, Path::new("./outlay-data/cache"));
     assert_eq!(config.catalog.url.as_str(), "sqlite://./outlay-data/catalog.db");
     assert_eq!(config.store.retire_grace_hours, 24);
 }
@@ -61,7 +62,8 @@ fn variables_win_over_data_and_data_over_the_file() {
     let file = "store.url = './mine'\ncatalog.url = 'sqlite://mine.db'\nserver.listen = '127.0.0.1:1'\n";
     let env = [("OUTLAY_STORE__URL", "elsewhere"), ("OUTLAY_SERVER__LISTEN", "[::1]:2"), ("PATH", "/bin")];
     let loaded = load_with_data(file, &env, Some("/var/lib/100%")).expect("loads");
-    assert_eq!(loaded.config.store.url.folder(), Path::new("elsewhere"));
+    assert_eq!(loaded.config.store.url.place(), &StorePlace::Folder("elsewhere".into()));
+    assert_eq!(loaded.config.store.cache, Path::new("/var/lib/100%/cache"));
     assert_eq!(loaded.config.catalog.url.as_str(), "sqlite:///var/lib/100%25/catalog.db");
     assert_eq!(loaded.config.server.listen.to_string(), "[::1]:2");
 }
@@ -88,7 +90,7 @@ fn a_variable_is_toml_or_else_text() {
     assert_eq!(config.tags.daily, Some(vec!["team".to_owned()]));
     assert_eq!(config.rates[&"EUR".parse().expect("a code")][0].to_usd, "1.08");
     assert_eq!(config.reporting_currency.as_str(), "EUR");
-    assert_eq!(config.store.url.folder(), Path::new("2026-10-01"));
+    assert_eq!(config.store.url.place(), &StorePlace::Folder("2026-10-01".into()));
     assert_eq!(config.store.retire_grace_hours, 48);
     assert_eq!(config.guard.max_shrink, 1.0);
 }
@@ -193,9 +195,16 @@ fn places_that_are_not_supported_are_told_without_their_secrets() {
     let store = |url: &str, text: &str| {
         check(&format!("[store]\nurl = '{url}'"), &[], &[&format!("outlay.toml:2: store.url: {text}")]);
     };
-    store("s3://bucket/prefix", "s3:// is not supported yet; give a local folder such as \"./outlay-data\"");
-    store("ftp://host", "ftp:// is not a place for a store; give a local folder such as \"./outlay-data\"");
-    store("", "names no folder; write one such as \"./outlay-data\"");
+    let example = "write a local folder such as \"./outlay-data\", or a bucket such as \"s3://bucket/prefix\"";
+    store("ftp://host", &format!("ftp:// is not a place for a store; {example}"));
+    store("", &format!("names no folder; {example}"));
+    store("file://data", &format!("is no path from the root, as file:// takes it; {example}"));
+    store("s3://", "names no bucket; write one such as \"s3://bucket/prefix\"");
+    store(
+        "az://me:secret@bucket/prefix",
+        "has more than a bucket and a prefix in it; credentials and options are given by variables; write one such as \
+         \"az://bucket/prefix\"",
+    );
     let catalog = |url: &str, text: &str| {
         let text = format!(
             "OUTLAY_CATALOG__URL: catalog.url: {text}; write one such as \"sqlite://./outlay-data/catalog.db\" or \
@@ -234,8 +243,18 @@ fn a_password_comes_from_a_variable_and_goes_nowhere() {
 #[test]
 fn data_that_is_no_folder_is_told() {
     let error = load_with_data("", &[], Some("s3://bucket")).expect_err("not a folder");
-    let text = "--data: store.url: s3:// is not supported yet; give a local folder such as \"./outlay-data\"";
+    let text = "--data: is a folder of this machine, for all there is; for a store in a bucket set [store] url instead";
     assert_eq!(error.problems.iter().map(Problem::to_string).collect::<Vec<_>>(), [text]);
+}
+
+#[test]
+fn a_store_is_a_folder_or_a_bucket() {
+    let place = |url: &str| loaded(&format!("store.url = '{url}'"), &[]).store.url.place().clone();
+    assert_eq!(place("./mine"), StorePlace::Folder("./mine".into()));
+    assert_eq!(place("file:///srv/the%20bills"), StorePlace::Folder("/srv/the bills".into()));
+    for url in ["s3://bucket", "gs://bucket/prefix", "az://container/a/b"] {
+        assert_eq!(place(url), StorePlace::Bucket(url.parse().expect("a bucket")));
+    }
 }
 
 #[test]
@@ -286,6 +305,8 @@ fn print_says_where_each_value_comes_from() {
 
     [store]
     url = "/data"  # --data
+    cache = "/data/cache"  # --data
+    cache_gib = 20  # default
     retire_grace_hours = 24  # default
     final_after_days = 60  # default
 

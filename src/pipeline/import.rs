@@ -60,6 +60,7 @@ pub trait Progress: Send + Sync {
 pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progress>) -> anyhow::Result<Vec<Run>> {
     let files = input::find(&request.files)?;
     super::record::same_history(app).await?;
+    app.store.probe().await.context("the store cannot be written")?;
     let settings = Arc::clone(&app.settings);
     let (key, watcher) = (request.delivery.clone(), Arc::clone(&progress));
     let survey = tokio::task::spawn_blocking(move || -> Result<Vec<Delivery>, CollectError> {
@@ -83,7 +84,10 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
         runs.push(one(app, request, delivery, &progress).await?);
     }
     super::keep_in_shape(app).await?;
-    super::sweep(app).await?;
+    // The bills are in, whatever cannot be removed yet.
+    if let Err(error) = super::sweep(app).await {
+        tracing::warn!(error = format!("{error:#}"), "the sweep failed; the next one tries again");
+    }
     Ok(runs)
 }
 
@@ -171,6 +175,7 @@ async fn stage_and_commit(
     if run.refused.is_some() {
         return Ok(Outcome::Refused);
     }
+    app.store.publish(&done.part.files).await.context("the delivery cannot be brought to the store")?;
     let at = now();
     let message = last.as_ref().map(|last| format!("replaces {} charges", last.rows));
     let committed = Run { state: RunState::Committed, finished_at: Some(at), message, ..run.clone() };

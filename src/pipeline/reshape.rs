@@ -4,7 +4,6 @@
 //! Each is a run that shows in `/runs`, and one transaction: readers see the old files or the new ones.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use anyhow::Context;
 use bigdecimal::BigDecimal;
@@ -90,9 +89,7 @@ pub async fn rebuild(app: &App, part: &Part) -> anyhow::Result<Run> {
         written: Some((id, file.clone())),
     };
     reshape(app, work, async || {
-        let (store, keys, before, to) =
-            (Arc::clone(&app.store), app.settings.tags.daily_keys(), part.clone(), file.clone());
-        let staged = tokio::task::spawn_blocking(move || store.roll_up_again(&before, &to, &keys)).await??;
+        let staged = app.store.roll_up_again(part, &file, &app.settings.tags.daily_keys()).await?;
         same_sums(app, part, &staged).await?;
         let charges = part.files.iter().filter(|file| file.layer == Layer::Charges).cloned();
         let after = Part {
@@ -182,8 +179,7 @@ async fn bundle(app: &App, source: SourceName, month: NaiveDate, parts: Vec<Part
         written: Some((id.clone(), bundle.file(&source))),
     };
     reshape(app, work, async || {
-        let (store, of, id, members) = (Arc::clone(&app.store), source.clone(), id.clone(), parts.clone());
-        tokio::task::spawn_blocking(move || store.bundle(&of, &id, &members)).await??;
+        app.store.bundle(&source, &id, &parts).await?;
         let moved = |part: &Part| {
             let own = part.files.iter().filter(|file| file.layer == Layer::Charges).cloned();
             Part { files: own.chain([bundle.file(&source)]).collect(), bundle: Some(bundle.clone()), ..part.clone() }

@@ -13,7 +13,8 @@ use crate::app::{App, now};
 /// old bill or the new one can be recovered.
 ///
 /// # Errors
-/// When the catalog or the store fails; what was not removed stays named and is tried again next time.
+/// When the catalog or the store fails. What cannot be removed stays named and is tried again next time, and does not
+/// keep the rest.
 pub async fn sweep(app: &App) -> anyhow::Result<usize> {
     let grace = match record(app).await {
         Ok(()) => app.retire_grace,
@@ -23,11 +24,14 @@ pub async fn sweep(app: &App) -> anyhow::Result<usize> {
         }
     };
     let doomed = app.catalog.sweepable(now(), grace).await?;
-    let count = doomed.len();
+    let (mut removed, mut failed) = (0, None);
     for doomed in doomed {
-        remove(app, doomed).await?;
+        match remove(app, doomed).await {
+            Ok(()) => removed += 1,
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(count)
+    failed.map_or(Ok(removed), Err)
 }
 
 async fn remove(app: &App, Doomed { part, files }: Doomed) -> anyhow::Result<()> {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::PolarsError;
 
+use crate::address::BucketUrl;
+use crate::refusal::Refusal;
+
 /// The store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -16,6 +19,43 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// The object store would not.
+    #[error("{place} cannot {action}: {refusal}")]
+    Remote {
+        /// Which bucket and prefix.
+        place: String,
+        /// What it was to do: `take charges/…`.
+        action: String,
+        /// Why not, and what to do.
+        refusal: Refusal,
+    },
+    /// The cache of remote files cannot take one.
+    #[error("{}: the cache cannot take a file of {bytes} bytes; make room there or set [store] cache", path.display())]
+    Cache {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that the catalog counts on is gone.
+    #[error("{file} is gone from {place}: restore it from a backup, or import its bill again")]
+    Missing {
+        /// Which file; its name is the part's.
+        file: String,
+        /// From where.
+        place: String,
+    },
+    /// A file that the catalog counts on is not what was written.
+    #[error("{file} in {place} is damaged: restore it from a backup, or import its bill again")]
+    Damaged {
+        /// Which file; its name is the part's.
+        file: String,
+        /// Where.
+        place: String,
     },
     /// The engine would not; a bug, or a damaged file.
     #[error("the query engine failed")]
@@ -49,6 +89,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    pub(crate) fn remote(url: &BucketUrl, action: impl Into<String>, refusal: Refusal) -> Self {
+        Self::Remote { place: url.to_string(), action: action.into(), refusal }
+    }
+
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }

@@ -21,6 +21,7 @@ use polars::prelude::{
     len, lit, polars_err,
 };
 
+use crate::cache::Held;
 use crate::scan::Scan;
 use crate::stage::{ROW_GROUP, streamed, texts};
 use crate::{Store, StoreError};
@@ -101,7 +102,8 @@ impl Store {
         let mut counts = ExportCounts::default();
         let mut providers: BTreeMap<Option<String>, (u64, BTreeMap<&str, u64>)> = BTreeMap::new();
         for scan in &plan.scans {
-            let rows = self.read(scan, needed.clone(), plan.range, plan.basis, &plan.filter)?;
+            let held = self.hold_now(scan)?;
+            let rows = self.read(scan, &held, needed.clone(), plan.range, plan.basis, &plan.filter)?;
             let frame = streamed(counting(rows, plan))?;
             let (names, all) = (texts(frame.column("provider")?)?, numbers(&frame, "rows")?);
             for (provider, rows) in names.iter().zip(&all) {
@@ -134,12 +136,18 @@ impl Store {
         Ok(counts)
     }
 
+    /// Makes the files of one scan local, and no more: an export may be larger than this machine's disk.
+    fn hold_now(&self, scan: &Scan) -> Result<Held, StoreError> {
+        tokio::runtime::Handle::current().block_on(self.home.hold(scan.files.iter().cloned().collect()))
+    }
+
     fn export_now<W: Write>(&self, plan: &ExportPlan, file: Option<(FileKind, W)>) -> Result<Exported, StoreError> {
         let mut writer = Writer::start(file, &plan.columns)?;
         let (mut checks, mut sums) = (Checks::new(&plan.columns), ExportSums::new());
         let needed: BTreeSet<String> = plan.columns.iter().flat_map(|column| column.from.clone()).collect();
         for scan in &plan.scans {
-            let rows = self.read(scan, needed.clone(), plan.range, plan.basis, &plan.filter)?;
+            let held = self.hold_now(scan)?;
+            let rows = self.read(scan, &held, needed.clone(), plan.range, plan.basis, &plan.filter)?;
             in_batches(rows.select(expressions(&plan.columns)), |mut batch| {
                 batch.rechunk_mut();
                 checks.see(&batch)?;

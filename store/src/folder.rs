@@ -1,14 +1,16 @@
 //! A local folder that holds the store's files.
 //!
 //! What is written here survives a power cut before its writer is told that it is done: bytes, name and every folder
-//! above are synced. These calls block; [`Store`](crate::Store) makes them on threads that may.
+//! above are synced. These calls block; [`Home`](crate::home::Home) makes them on threads that may.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::StoreError;
+use crate::cache::Held;
 
 /// How names end that are not there yet.
 const UNFINISHED: &str = ".tmp";
@@ -91,6 +93,21 @@ impl Folder {
             Ok(bytes)
         };
         read().map_err(|source| StoreError::io(&path, source))
+    }
+
+    /// Where files are, if they are. Nobody moves them.
+    pub(crate) fn hold(&self, files: &BTreeSet<String>) -> Result<Held, StoreError> {
+        for file in files {
+            let path = self.path(file);
+            match path.metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let place = self.root.display().to_string();
+                    return Err(StoreError::Missing { file: file.clone(), place });
+                }
+                there => there.map_err(|source| StoreError::io(&path, source))?,
+            };
+        }
+        Ok(Held::in_place(self.root.clone()))
     }
 
     /// Every finished file below a folder, sorted; none when the folder is not there.

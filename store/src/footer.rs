@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use bigdecimal::BigDecimal;
+use futures_util::future::FutureExt as _;
 use futures_util::stream::{StreamExt as _, TryStreamExt as _};
 use outlay_model::part::{Layer, PartFile};
 use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, PartId, SourceName};
 use polars::prelude::{ParquetReader, SerReader as _};
 
+use crate::folder::Listed;
 use crate::{Store, StoreError};
 
 /// The keys of a footer, for the writer and the reader of it.
@@ -78,7 +80,9 @@ pub enum Unreadable {
 /// How much of the end is read at first; a longer footer takes a second look.
 const FIRST_LOOK: u64 = 1 << 16;
 /// After a footer: its length, and the magic bytes.
-const ENDING: u64 = 8;
+pub(crate) const ENDING: u64 = 8;
+/// What a Parquet file begins and ends with.
+pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
 /// Files looked at at once.
 const AT_ONCE: usize = 8;
 
@@ -90,33 +94,34 @@ impl Store {
     pub async fn footers(&self) -> Result<Vec<Found>, StoreError> {
         let mut files = Vec::new();
         for layer in [Layer::Charges, Layer::Daily] {
-            for listed in self.listed(layer.as_str()).await? {
-                files.push((PartFile { layer, path: listed.path }, listed.bytes));
-            }
+            files.extend(self.home.list(layer.as_str()).await?.into_iter().map(|file| (layer, file)));
         }
-        let found = files.into_iter().map(async |(file, bytes)| {
-            let footer = self.footer(&file, bytes).await?;
-            Ok(Found { file, bytes, footer })
-        });
+        // Boxed and collected, or the compiler loses sight of what may be sent between threads.
+        let found: Vec<_> = files.into_iter().map(|(layer, file)| self.found(layer, file).boxed()).collect();
         futures_util::stream::iter(found).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn footer(&self, file: &PartFile, bytes: u64) -> Result<Result<Footer, Unreadable>, StoreError> {
-        let mut tail = self.tail(&file.path, FIRST_LOOK).await?;
-        let Some(length) = footer_length(&tail).filter(|length| length + ENDING < bytes) else {
-            return Ok(Err(Unreadable::CutShort));
-        };
+    async fn found(&self, layer: Layer, file: Listed) -> Result<Found, StoreError> {
+        let footer = self.footer(layer, &file).await?;
+        Ok(Found { file: PartFile { layer, path: file.path }, bytes: file.bytes, footer })
+    }
+
+    async fn footer(&self, layer: Layer, file: &Listed) -> Result<Result<Footer, Unreadable>, StoreError> {
+        let mut tail = self.home.tail(file, FIRST_LOOK).await?;
+        let Some(length) = footer_length(&tail, file.bytes) else { return Ok(Err(Unreadable::CutShort)) };
         if length + ENDING > tail.len() as u64 {
-            tail = self.tail(&file.path, length + ENDING).await?;
+            tail = self.home.tail(file, length + ENDING).await?;
         }
-        Ok(read(tail, file.layer))
+        Ok(read(tail, layer))
     }
 }
 
-/// The length that the end of a Parquet file gives for its footer.
-fn footer_length(tail: &[u8]) -> Option<u64> {
+/// The length that the end of a Parquet file of so many bytes gives for its footer; `None` when it does not end as one.
+pub(crate) fn footer_length(tail: &[u8], bytes: u64) -> Option<u64> {
     let (length, magic) = tail.last_chunk::<{ ENDING as usize }>()?.split_at(4);
-    (magic == b"PAR1").then(|| u64::from(u32::from_le_bytes(length.try_into().expect("four of eight bytes"))))
+    let length = u64::from(u32::from_le_bytes(length.try_into().ok()?));
+    // The magic stands at the beginning as well.
+    (magic == MAGIC && MAGIC.len() as u64 + length + ENDING <= bytes).then_some(length)
 }
 
 fn read(tail: Vec<u8>, layer: Layer) -> Result<Footer, Unreadable> {

@@ -16,6 +16,7 @@ use polars::prelude::{
     Column, DataFrame, DataType, Expr, Int32Chunked, IntoColumn, LazyFrame, PolarsResult, col, len, lit, when,
 };
 
+use crate::cache::Held;
 use crate::scan::{Scan, time_column};
 use crate::stage::{dates, streamed};
 use crate::{Store, StoreError};
@@ -110,20 +111,22 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; in particular [`StoreError::TooManyGroups`].
     pub async fn group(self: &Arc<Self>, query: GroupQuery) -> Result<Vec<Group>, StoreError> {
+        let files = query.scans.iter().flat_map(|scan| scan.files.iter().cloned()).collect();
+        let held = self.home.hold(files).await?;
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let store = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            store.group_now(&query)
+            store.group_now(&query, &held)
         });
         work.await.map_err(|_| StoreError::Stopped)?
     }
 
-    fn group_now(&self, query: &GroupQuery) -> Result<Vec<Group>, StoreError> {
+    fn group_now(&self, query: &GroupQuery, held: &Held) -> Result<Vec<Group>, StoreError> {
         let mut groups: HashMap<GroupKey, Group> = HashMap::new();
         let scans: Vec<_> = query.scans.iter().filter(|scan| !scan.files.is_empty()).collect();
         for scan in &scans {
-            let frame = streamed(self.plan(query, scan)?)?;
+            let frame = streamed(self.plan(query, scan, held)?)?;
             if frame.height() > query.max_groups {
                 return Err(StoreError::TooManyGroups { groups: frame.height(), most: query.max_groups });
             }
@@ -143,7 +146,7 @@ impl Store {
         Ok(groups.into_values().collect())
     }
 
-    fn plan(&self, query: &GroupQuery, scan: &Scan) -> Result<LazyFrame, StoreError> {
+    fn plan(&self, query: &GroupQuery, scan: &Scan, held: &Held) -> Result<LazyFrame, StoreError> {
         let mut needed: BTreeSet<String> = query.group_by.iter().map(Dimension::column).collect();
         needed.extend(value_columns(query, scan.layer).into_iter().map(ToOwned::to_owned));
         needed.extend([CHARGE_DATE, time_column(query.basis)].map(ToOwned::to_owned));
@@ -153,7 +156,7 @@ impl Store {
         if query.granularity == Granularity::Hour {
             needed.insert("ChargePeriodStart".to_owned());
         }
-        let mut plan = self.read(scan, needed, query.range, query.basis, &query.filter)?;
+        let mut plan = self.read(scan, held, needed, query.range, query.basis, &query.filter)?;
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         keys.extend(time_key(query));
         keys.extend(segment_key(&query.segments.others));

@@ -3,6 +3,7 @@
 //! What was written is read back and held against what it was made from before anybody is told to use it (P1).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use outlay_ledger::schema::{self, CHARGE_DATE, PART_ID, ROWS};
 use outlay_ledger::{decimal, filter, rollup};
@@ -11,6 +12,9 @@ use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, Money, PartId, SourceName, TagKey};
 use polars::prelude::{ChunkAgg, IntoLazy, LazyFrame, SortMultipleOptions, col, lit};
 
+use crate::cache::Held;
+use crate::home::blocking;
+use crate::scan::scan_files;
 use crate::stage::{ROW_GROUP, StageSpec, Staged, create, read_back, scan, streamed, sync, texts, writer};
 use crate::{Store, StoreError};
 
@@ -19,12 +23,32 @@ const SEVERAL: &str = "several";
 
 impl Store {
     /// Rolls a part's charges up into `file`, with these tag keys as far as the part has them, and says what it holds.
+    /// The file lasts when this returns.
     ///
     /// # Errors
-    /// [`StoreError`] when the engine or the disk fails, or the roll-up does not add up.
-    pub fn roll_up_again(&self, part: &Part, file: &PartFile, daily_keys: &[TagKey]) -> Result<Staged, StoreError> {
+    /// [`StoreError`] when the engine or the store fails, or the roll-up does not add up.
+    pub async fn roll_up_again(
+        self: &Arc<Self>,
+        part: &Part,
+        file: &PartFile,
+        daily_keys: &[TagKey],
+    ) -> Result<Staged, StoreError> {
+        let held = self.home.hold(part.files(Layer::Charges).map(ToOwned::to_owned).collect()).await?;
+        let (store, part, to, keys) = (Arc::clone(self), part.clone(), file.clone(), daily_keys.to_vec());
+        let staged = blocking(move || store.roll_up_now(&part, &to, &keys, &held)).await?;
+        self.publish(std::slice::from_ref(file)).await?;
+        Ok(staged)
+    }
+
+    fn roll_up_now(
+        &self,
+        part: &Part,
+        file: &PartFile,
+        daily_keys: &[TagKey],
+        held: &Held,
+    ) -> Result<Staged, StoreError> {
         let charges = part.files(Layer::Charges).next().ok_or(StoreError::Corrupt { what: "part without charges" })?;
-        let charges = self.path(charges);
+        let charges = held.path(charges);
         let tags: BTreeSet<TagKey> = daily_keys.iter().filter(|key| part.tag_keys.contains(*key)).cloned().collect();
         let id = lit(part.id.as_str()).alias(PART_ID);
         let mut daily = streamed(rollup::roll_up(scan(&charges)?, &part.columns, &tags).with_column(id))?;
@@ -41,17 +65,32 @@ impl Store {
             columns: part.columns.clone(),
             tag_keys: part.tag_keys.clone(),
         };
-        let path = self.path(&file.path);
+        let path = self.home.staging(&file.path);
         writer(create(&path)?, &spec, Some(&staged)).with_row_group_size(Some(ROW_GROUP)).finish(&mut daily)?;
         sync(&path)?;
         Ok(staged)
     }
 
-    /// Writes the daily rows of some parts of a source into one file; each row keeps the name of its part.
+    /// Writes the daily rows of some parts of a source into one file; each row keeps the name of its part. The file
+    /// lasts when this returns.
     ///
     /// # Errors
-    /// [`StoreError`] when the engine or the disk fails, or a part's rows do not add up in the new file.
-    pub fn bundle(&self, source: &SourceName, bundle: &PartId, parts: &[Part]) -> Result<(), StoreError> {
+    /// [`StoreError`] when the engine or the store fails, or a part's rows do not add up in the new file.
+    pub async fn bundle(
+        self: &Arc<Self>,
+        source: &SourceName,
+        bundle: &PartId,
+        parts: &[Part],
+    ) -> Result<(), StoreError> {
+        let file = PartFile::new(Layer::Daily, source, bundle);
+        let files = parts.iter().flat_map(|part| part.files(Layer::Daily)).map(ToOwned::to_owned).collect();
+        let held = self.home.hold(files).await?;
+        let (store, of, id, parts) = (Arc::clone(self), source.clone(), bundle.clone(), parts.to_vec());
+        blocking(move || store.bundle_now(&of, &id, &parts, &held)).await?;
+        self.publish(std::slice::from_ref(&file)).await
+    }
+
+    fn bundle_now(&self, source: &SourceName, bundle: &PartId, parts: &[Part], held: &Held) -> Result<(), StoreError> {
         let tags: BTreeSet<TagKey> = parts.iter().flat_map(|part| part.daily_tags.iter().cloned()).collect();
         let mut columns: BTreeSet<String> = schema::daily_keys(&tags).into_iter().collect();
         columns.extend(schema::daily_values().into_iter().map(ToOwned::to_owned));
@@ -60,8 +99,7 @@ impl Store {
         let files: BTreeSet<String> =
             parts.iter().flat_map(|part| part.files(Layer::Daily)).map(ToOwned::to_owned).collect();
         let files: Vec<String> = files.into_iter().collect();
-        let rows = self
-            .scan(&files, schema::of(ordered.iter().map(String::as_str)))?
+        let rows = scan_files(&files, held, schema::of(ordered.iter().map(String::as_str)))?
             .filter(filter::one_of(PART_ID, parts.iter().map(|part| part.id.as_str())))
             .sort([CHARGE_DATE, PART_ID], SortMultipleOptions::default().with_maintain_order(true));
         let mut frame = streamed(rows)?;
@@ -79,7 +117,7 @@ impl Store {
             columns,
             tag_keys: BTreeSet::new(),
         };
-        let path = self.path(&PartFile::new(Layer::Daily, source, bundle).path);
+        let path = self.home.staging(&PartFile::new(Layer::Daily, source, bundle).path);
         let staged = Staged::of_several(before.values());
         writer(create(&path)?, &spec, Some(&staged)).with_row_group_size(Some(ROW_GROUP)).finish(&mut frame)?;
         sync(&path)?;

@@ -19,6 +19,7 @@ use polars::prelude::{
     col, lit,
 };
 
+use crate::cache::Held;
 use crate::{Store, StoreError};
 
 /// Some parts to read in one way.
@@ -49,6 +50,7 @@ impl Store {
     pub(crate) fn read(
         &self,
         scan: &Scan,
+        held: &Held,
         mut needed: BTreeSet<String>,
         range: DateRange,
         basis: Basis,
@@ -67,7 +69,7 @@ impl Store {
         if !scan.only_parts.is_empty() {
             needed.insert(PART_ID.to_owned());
         }
-        let mut plan = self.scan(&scan.files, schema::of(needed.iter().map(String::as_str)))?;
+        let mut plan = scan_files(&scan.files, held, schema::of(needed.iter().map(String::as_str)))?;
         for key in &scan.tags_from_text {
             plan = plan.with_column(self.tag_from_text(key));
         }
@@ -82,24 +84,6 @@ impl Store {
             plan = plan.filter(filter::expression(filter));
         }
         Ok(plan)
-    }
-
-    /// These columns of these files.
-    pub(crate) fn scan(&self, files: &[String], schema: SchemaRef) -> Result<LazyFrame, StoreError> {
-        let paths = files.iter().map(|file| PlRefPath::new(self.path(file).to_string_lossy()));
-        let options =
-            ParquetOptions { schema: Some(Arc::clone(&schema)), use_statistics: true, ..ParquetOptions::default() };
-        let args = UnifiedScanArgs {
-            schema: Some(schema),
-            glob: false,
-            cache: false,
-            missing_columns_policy: MissingColumnsPolicy::Insert,
-            extra_columns_policy: ExtraColumnsPolicy::Ignore,
-            hive_options: polars::prelude::HiveOptions::new_disabled(),
-            ..UnifiedScanArgs::default()
-        };
-        let plan = DslBuilder::scan_parquet(ScanSources::Paths(paths.collect()), options, args)?.build();
-        Ok(LazyFrame::from(plan))
     }
 
     /// The value of a tag key that has no column: read from the text, as it was when the charges were normalised.
@@ -119,4 +103,22 @@ impl Store {
         };
         col("Tags").map(read, move |_, _| Ok(output.clone())).alias(tag_column(key))
     }
+}
+
+/// These columns of these files.
+pub(crate) fn scan_files(files: &[String], held: &Held, schema: SchemaRef) -> Result<LazyFrame, StoreError> {
+    let paths = files.iter().map(|file| PlRefPath::new(held.path(file).to_string_lossy()));
+    let options =
+        ParquetOptions { schema: Some(Arc::clone(&schema)), use_statistics: true, ..ParquetOptions::default() };
+    let args = UnifiedScanArgs {
+        schema: Some(schema),
+        glob: false,
+        cache: false,
+        missing_columns_policy: MissingColumnsPolicy::Insert,
+        extra_columns_policy: ExtraColumnsPolicy::Ignore,
+        hive_options: polars::prelude::HiveOptions::new_disabled(),
+        ..UnifiedScanArgs::default()
+    };
+    let plan = DslBuilder::scan_parquet(ScanSources::Paths(paths.collect()), options, args)?.build();
+    Ok(LazyFrame::from(plan))
 }

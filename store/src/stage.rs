@@ -1,8 +1,8 @@
 //! Writes a part: every charge first, then the daily roll-up from the file just written.
 //!
 //! What is reported about a part is read back from its files, never from what was meant to be written, so that the
-//! conservation check covers the writing too. Files and folders are synced before `finish` returns: when the catalog
-//! commits, the bytes are there.
+//! conservation check covers the writing too. Files and folders are synced before `finish` returns, and published
+//! after it: when the catalog commits, the bytes are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -116,7 +116,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the file cannot be created.
     pub fn stage(&self, spec: StageSpec) -> Result<Stage<'_>, StoreError> {
-        let path = self.path(&file_path(&spec, Layer::Charges));
+        let path = self.home.staging(&file_path(&spec, Layer::Charges));
         let file = create(&path)?;
         let schema =
             schema::of(schema::ordered(owned_columns(&spec).iter().map(String::as_str)).iter().map(String::as_str));
@@ -172,7 +172,7 @@ impl Stage<'_> {
         let mut daily = streamed(rollup::roll_up(scan(&self.path)?, &columns, &daily_tags).with_column(part))?;
         let staged = read_back(self.rows, &self.path, &columns, daily_tags, &daily)?;
 
-        let path = self.store.path(&file_path(&self.spec, Layer::Daily));
+        let path = self.store.home.staging(&file_path(&self.spec, Layer::Daily));
         let file = create(&path)?;
         writer(file, &self.spec, Some(&staged)).with_row_group_size(Some(ROW_GROUP)).finish(&mut daily)?;
         sync(&path)?;

@@ -1,12 +1,16 @@
 //! A small bill, staged.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use outlay_ledger::{decimal, schema};
-use outlay_model::{DeliveryKey, Money, PartId, SourceName};
-use outlay_store::{StageSpec, Staged, Store};
+use outlay_model::filter::Filter;
+use outlay_model::part::{Layer, PartFile};
+use outlay_model::query::{Basis, Metric};
+use outlay_model::{Currency, DateRange, DeliveryKey, Granularity, Money, PartId, SourceName};
+use outlay_store::{GroupQuery, Scan, Segments, StageSpec, Staged, Store, StoreError};
 use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series};
 
 pub fn spec(part: &str) -> StageSpec {
@@ -47,4 +51,58 @@ pub async fn stage(store: &Arc<Store>, part: &str, count: u32) -> Staged {
         stage.finish(&[]).expect("finishes")
     };
     tokio::task::spawn_blocking(work).await.expect("runs")
+}
+
+/// Stages a part, and makes it last.
+pub async fn publish(store: &Arc<Store>, part: &str, count: u32) {
+    stage(store, part, count).await;
+    store.publish(&files(part)).await.expect("publishes");
+}
+
+pub fn files(part: &str) -> Vec<PartFile> {
+    Store::files_of(&SourceName::new("aws"), &PartId::new(part))
+}
+
+/// What parts add up to, in October.
+pub async fn total(store: &Arc<Store>, layer: Layer, parts: &[&str]) -> Result<String, StoreError> {
+    let files = parts.iter().flat_map(|part| files(part)).filter(|file| file.layer == layer);
+    let first = NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day");
+    let end = NaiveDate::from_ymd_opt(2026, 11, 1).expect("a day");
+    let groups = store.group(GroupQuery {
+        scans: vec![Scan {
+            layer,
+            files: files.map(|file| file.path).collect(),
+            inside: true,
+            only_parts: BTreeSet::new(),
+            tags_from_text: BTreeSet::new(),
+        }],
+        range: DateRange::new(first, end).expect("a range"),
+        basis: Basis::Charge,
+        granularity: Granularity::Total,
+        filter: Filter::everything(),
+        group_by: Vec::new(),
+        metric: Some(Metric::Billed),
+        may_be_null: false,
+        only_currency: Some(Currency::USD),
+        segments: Segments::one(first),
+        max_groups: 10,
+    });
+    let groups = groups.await?;
+    assert_eq!(groups.len(), 1);
+    Ok(groups[0].sum.expect("is stated").to_string())
+}
+
+/// Files at any depth, but for those that processes keep to be told alive.
+pub fn files_below(folder: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in folder.read_dir().expect("is there") {
+        let path = entry.expect("is there").path();
+        let name = path.file_name().expect("has a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else if name != "alive" && name != "door" {
+            files.push(name);
+        }
+    }
+    files
 }

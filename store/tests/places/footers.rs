@@ -1,40 +1,40 @@
 //! What the files say about themselves, without a catalog.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::sync::Arc;
 
 use outlay_model::part::Layer;
 use outlay_model::query::Metric;
-use outlay_store::{Footer, Found, Store, Unreadable};
-use tempfile::TempDir;
+use outlay_store::{Footer, Found, Unreadable};
 
-use crate::bill;
+use crate::place::Place;
+use crate::{bill, in_every_place};
 
-#[tokio::test]
-async fn files_say_whose_they_are_and_what_is_wrong_with_them() {
-    let folder = TempDir::new().expect("a folder");
-    let store = Arc::new(Store::open(folder.path(), Default::default(), Default::default()).expect("a store"));
-    bill::stage(&store, "part-1", 100).await;
-    bill::stage(&store, "part-2", 3).await;
-    let path = |path: &str| folder.path().join(path);
-    let whole = fs::read(path("charges/aws/part-2.parquet")).expect("reads");
-    let write = |name: &str, bytes: &[u8]| fs::write(path(name), bytes).expect("writes");
-    write("charges/aws/cut.parquet", &whole[..whole.len() - 1]);
-    write("charges/aws/empty.parquet", b"");
-    let mut damaged = whole.clone();
-    let end = damaged.len() - 8;
-    damaged[end - 400..end].fill(0xff);
-    write("charges/aws/damaged.parquet", &damaged);
-    let mut long = whole.clone();
-    long[end..end + 4].fill(0xff);
-    write("charges/aws/long.parquet", &long);
+in_every_place!(files_say_whose_they_are_and_what_is_wrong_with_them);
 
-    let found = store.footers().await.expect("reads");
-    let footer = |path: &str| -> &Result<Footer, Unreadable> {
-        let found: Vec<&Found> = found.iter().filter(|found| found.file.path == path).collect();
-        assert_eq!(found.len(), 1, "{path}");
-        &found[0].footer
+async fn files_say_whose_they_are_and_what_is_wrong_with_them(place: Place) {
+    let store = place.open().await;
+    bill::publish(&store, "part-1", 100).await;
+    bill::publish(&store, "part-2", 3).await;
+    let whole = fs::read(place.files().join("charges/aws/part-2.parquet")).expect("reads");
+    let end = whole.len() - 8;
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        bytes
     };
+    for (name, bytes) in [
+        ("cut", whole[..whole.len() - 1].to_vec()),
+        ("empty", Vec::new()),
+        ("damaged", changed(&|bytes| bytes[end - 400..end].fill(0xff))),
+        ("long", changed(&|bytes| bytes[end..end + 4].fill(0xff))),
+    ] {
+        store.put_document(&format!("charges/aws/{name}.parquet"), bytes).await.expect("writes");
+    }
+
+    let found: BTreeMap<String, Found> =
+        store.footers().await.expect("reads").into_iter().map(|found| (found.file.path.clone(), found)).collect();
+    let footer = |path: &str| -> &Result<Footer, Unreadable> { &found[path].footer };
     assert_eq!(found.len(), 8);
     let first = footer("charges/aws/part-1.parquet").as_ref().expect("is ours");
     assert_eq!((first.part.as_str(), first.source.as_str()), ("part-1", "aws"));
@@ -44,9 +44,10 @@ async fn files_say_whose_they_are_and_what_is_wrong_with_them() {
     let daily = footer("daily/aws/part-1.parquet").as_ref().expect("is ours");
     assert_eq!((daily.part.as_str(), daily.rows), ("part-1", 100));
     assert_eq!(daily.sums[&Metric::Billed].to_string(), "5050");
-    assert!(found.iter().any(|found| found.file.layer == Layer::Daily && found.bytes > 0));
-    assert_eq!(footer("charges/aws/cut.parquet"), &Err(Unreadable::CutShort));
-    assert_eq!(footer("charges/aws/empty.parquet"), &Err(Unreadable::CutShort));
-    assert_eq!(footer("charges/aws/long.parquet"), &Err(Unreadable::CutShort));
+    assert_eq!(found["daily/aws/part-1.parquet"].file.layer, Layer::Daily);
+    assert_eq!(found["charges/aws/part-2.parquet"].bytes, whole.len() as u64);
+    for path in ["charges/aws/cut.parquet", "charges/aws/empty.parquet", "charges/aws/long.parquet"] {
+        assert_eq!(footer(path), &Err(Unreadable::CutShort), "{path}");
+    }
     assert_eq!(footer("charges/aws/damaged.parquet"), &Err(Unreadable::Damaged));
 }
