@@ -1,5 +1,7 @@
 //! Bad days of an object store: what passes is tried again, and the rest is told in words that help.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use outlay_model::part::Layer;
 use outlay_store::{BucketSettings, Store};
@@ -19,7 +21,10 @@ async fn refused(settings: BucketSettings) -> String {
 async fn what_passes_is_tried_again() {
     let place = Place::gcs().await;
     let gcs = place.gcs.clone().expect("a stand-in");
-    let store = place.open().await;
+    let mut settings = place.settings(u64::MAX);
+    settings.variables.push(("GOOGLE_TIMEOUT".to_owned(), "1 second".to_owned()));
+    let store = Store::open_bucket(settings, Default::default(), Default::default()).await.expect("opens");
+    let store = Arc::new(store);
     for fault in [Fault::Answer(503, "SlowDown"), Fault::Answer(500, "InternalError"), Fault::Cut, Fault::Silence] {
         gcs.fail_next(Method::PUT, fault);
     }

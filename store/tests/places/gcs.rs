@@ -70,7 +70,7 @@ impl Gcs {
             ("GOOGLE_BASE_URL", self.endpoint.as_str()),
             ("GOOGLE_SERVICE_ACCOUNT_KEY", account),
             ("GOOGLE_BEARER_TOKEN", TOKEN),
-            ("GOOGLE_TIMEOUT", "2 seconds"),
+            ("GOOGLE_TIMEOUT", "60 seconds"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()

@@ -17,8 +17,10 @@ in_every_place!(
 
 async fn what_is_published_is_answered_from_and_what_is_removed_is_missed(place: Place) {
     let store = place.open().await;
+    store.ready(None).await.expect("can be read");
     bill::publish(&store, "part-1", 100).await;
     bill::publish(&store, "part-2", 3).await;
+    store.ready(Some("daily/aws/part-1.parquet")).await.expect("is there");
     for layer in [Layer::Charges, Layer::Daily] {
         assert_eq!(total(&store, layer, &["part-1"]).await.expect("answers"), "5050");
         assert_eq!(total(&store, layer, &["part-1", "part-2"]).await.expect("answers"), "5056");
@@ -31,6 +33,7 @@ async fn what_is_published_is_answered_from_and_what_is_removed_is_missed(place:
         store.remove(&file).await.expect("removes");
         store.remove(&file).await.expect("is gone already");
     }
+    store.ready(Some("daily/aws/part-1.parquet")).await.expect_err("is gone");
     assert_eq!(total(&store, Layer::Daily, &["part-2"]).await.expect("answers"), "6");
     let error = total(&store, Layer::Daily, &["part-2", "part-1"]).await.expect_err("is gone");
     assert!(matches!(&error, StoreError::Missing { file, .. } if file == "daily/aws/part-1.parquet"), "{error:?}");
