@@ -127,7 +127,7 @@ fn days_are_utc() {
 fn check_period(start: &str, expected: &str, moved: bool) {
     let read = read_csv(csv(&[&[("BillingPeriodStart", start)]]));
     assert_eq!(read.cell("x_BillingPeriod", 0), expected, "{start}");
-    assert_eq!(read.repairs.get(&Repair::PeriodEast).is_some(), moved, "{start}");
+    assert_eq!(read.repairs.contains_key(&Repair::PeriodEast), moved, "{start}");
 }
 
 #[test]
