@@ -76,10 +76,19 @@ impl Catalog {
 
     /// Begins a transaction that holds the write lock already.
     async fn begin(&self) -> Result<Transaction<'static, Any>, CatalogError> {
-        let lock = self.inner.lock;
-        let mut tx = self.pool().begin_with(lock.begin).await.during("begin a transaction")?;
-        lock.take(&mut tx).await.during("take the write lock")?;
-        Ok(tx)
+        let (pool, lock) = (self.pool().clone(), self.inner.lock);
+        // In a task of its own, which goes on when the caller is dropped: sqlx does not roll back a BEGIN whose answer it has
+        // not seen, and the connection would come back to the pool within that transaction.
+        let beginning = tokio::spawn(async move {
+            let mut tx = pool.begin_with(lock.begin).await.during("begin a transaction")?;
+            lock.take(&mut tx).await.during("take the write lock")?;
+            Ok(tx)
+        });
+        let stopped = |error: tokio::task::JoinError| CatalogError::Unavailable {
+            what: "begin a transaction".to_owned(),
+            source: error.into(),
+        };
+        beginning.await.map_err(stopped)?
     }
 }
 

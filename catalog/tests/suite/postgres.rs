@@ -1,7 +1,10 @@
 //! What is true of PostgreSQL only: a server can be away, stop in the middle, or be somebody else's.
 
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::task::Poll;
 
 use outlay_catalog::{Catalog, CatalogError};
 use sqlx::Executor as _;
@@ -75,6 +78,39 @@ async fn a_commit_that_is_ended_in_the_middle_is_absent_and_can_be_repeated() {
     let observer = Catalog::open(url).await.expect("opens");
     assert_eq!(observer.snapshot().await.expect("reads").parts, []);
     assert_eq!(place.catalog.commit(bill.commit(at(1))).await.expect("commits"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_gives_up_waiting_leaves_no_transaction_open() {
+    let database = Database::create("").await;
+    let catalog = Catalog::open(&database.url("")).await.expect("opens");
+    for polls in 0..40 {
+        let bill = Bill::new(&format!("p{polls}"));
+        let run = bill.started(at(0));
+        {
+            let mut starting = pin!(catalog.start_run(&run));
+            let mut left = polls;
+            poll_fn(|cx| {
+                left -= 1;
+                if left < 0 || starting.as_mut().poll(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+        catalog.start_run(&bill.started(at(1))).await.expect("starts");
+    }
+    // The last one may still be rolling back. One that was forgotten would stay for a minute.
+    let open = "SELECT COUNT(*) FROM pg_stat_activity \
+                WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    let mut watcher = database.connect().await;
+    let mut left = i64::MAX;
+    for _ in 0..1000 {
+        left = sqlx::query_scalar(open).fetch_one(&mut watcher).await.expect("counts");
+        if left == 0 {
+            break;
+        }
+    }
+    assert_eq!(left, 0);
+    assert_eq!(catalog.runs(None, 100).await.expect("reads").len(), 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
