@@ -158,7 +158,7 @@ pub async fn get_team_spend(
     get,
     path = "/services/{service}/spend",
     tag = "spend",
-    params(("service" = String, Path, description = "The service's name", example = "Amazon S3"), SpendParameters),
+    params(("service" = String, Path, description = "The service's name", example = "Amazon Athena"), SpendParameters),
     responses(ServiceSpendAnswers)
 )]
 pub async fn get_service_spend(
