@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use futures_util::stream::{StreamExt as _, TryStreamExt as _};
+use futures_util::stream::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 
