@@ -171,3 +171,49 @@ async fn strays_are_removed_only_when_asked() {
     let house = House { app, folder: house.folder };
     assert_eq!(house.total(&[OCTOBER]).await, "9.75");
 }
+
+#[tokio::test]
+async fn what_may_be_all_there_is_of_a_bill_is_not_discarded() {
+    let house = house().await;
+    let newest = records(&house).pop().expect("a record");
+    fs::write(newest, "{\"record\":1,").expect("writes");
+    let app = lose_catalog(&house).await;
+    let recovered = pipeline::recover(&app, true).await.expect("recovers");
+    assert_eq!((recovered.left_out.len(), recovered.strays.len(), recovered.discarded), (1, 2, false));
+    pipeline::sweep(&app).await.expect("sweeps");
+    assert_eq!(parquet(&data(&house).join("charges/datadog")).len(), 1);
+}
+
+#[tokio::test]
+async fn a_bill_that_came_again_is_newer_than_what_was_left_out() {
+    let house = House::new().await;
+    let datadog = |cost| {
+        let row = [("ProviderName", "Datadog"), ("BillingAccountId", "d"), ("EffectiveCost", cost)];
+        bill(&[&row])
+    };
+    house.import("aws", "a.csv", &bill(&[&[("EffectiveCost", "1")]])).await;
+    for cost in ["6", "7"] {
+        house.import("datadog", "d.csv", &datadog(cost)).await;
+    }
+    let lost = parquet(&data(&house).join("charges/datadog")).pop().expect("two");
+    let aside = house.folder.path().join("aside.parquet");
+    fs::rename(&lost, &aside).expect("moves");
+    let (house, recovered) = recovered(house).await;
+    assert_eq!(recovered.left_out.len(), 1);
+    house.import("datadog", "d.csv", &datadog("8")).await;
+    // The file turns up again, and the catalog is lost again: the later bill is the one that counts.
+    fs::rename(&aside, &lost).expect("moves back");
+    let app = lose_catalog(&house).await;
+    pipeline::recover(&app, false).await.expect("recovers");
+    let house = House { app, folder: house.folder };
+    assert_eq!(house.total(&[OCTOBER]).await, "9");
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version_is_told_from_a_damaged_one() {
+    let house = house().await;
+    fs::write(records(&house).remove(0), r#"{"record":2,"kept_elsewhere":true}"#).expect("writes");
+    let app = lose_catalog(&house).await;
+    let error = pipeline::recover(&app, false).await.expect_err("cannot be read");
+    assert!(format!("{error:#}").contains("was written by a newer outlay (record version 2"), "{error:#}");
+}

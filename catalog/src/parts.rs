@@ -55,12 +55,14 @@ impl Catalog {
     /// The parts that were live at an older generation, so that a reader of several pages sees one state.
     ///
     /// # Errors
-    /// [`CatalogError::GenerationGone`] when the sweeper was given one of those parts, or there was no such generation
-    /// yet.
+    /// [`CatalogError::GenerationGone`] when the sweeper was given one of those parts, there was no such generation yet,
+    /// or the catalog was rebuilt since and does not know all that was live then.
     pub async fn snapshot_at(&self, generation: u64) -> Result<Arc<Snapshot>, CatalogError> {
-        let current = self.generation().await?;
+        let query = sqlx::query("SELECT generation, oldest FROM head WHERE id = 1");
+        let head = query.fetch_one(self.pool()).await.during("read the generation")?;
+        let current = head.count("generation")?;
         let gone = CatalogError::GenerationGone { asked: generation, current };
-        if generation > current {
+        if generation > current || generation < head.count("oldest")? {
             return Err(gone);
         }
         if let Some(cached) = self.cached(generation) {

@@ -42,6 +42,10 @@ pub struct Record {
     pub rejects: Rejects,
 }
 
+/// By how much restoring raises the generation: by more than changes can have raised it that no record tells of, such as
+/// those that gave parts other files, and commits whose record a crash prevented.
+const LEAP: u64 = 1_000_000;
+
 impl Record {
     /// The version that is written. Older ones can still be read.
     pub const VERSION: u32 = 1;
@@ -86,23 +90,29 @@ impl Catalog {
         }))
     }
 
-    /// Says that the store holds this record.
+    /// Says that the store holds this record, and gives whether that is still the part's latest edition. Where it is not,
+    /// it may have been put in the place of a later one: it has to be written anew.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn recorded(&self, record: &Record) -> Result<(), CatalogError> {
-        let query = sqlx::query("UPDATE parts SET recorded = $1 WHERE id = $2 AND recorded < $1");
+    pub async fn recorded(&self, record: &Record) -> Result<bool, CatalogError> {
+        let query = sqlx::query("UPDATE parts SET recorded = $1 WHERE id = $2 AND edition = $1");
         let query = query.bind(sql::number(record.edition)).bind(record.part.id.as_str());
-        query.execute(self.pool()).await.during("note the record")?;
-        Ok(())
+        Ok(query.execute(self.pool()).await.during("note the record")?.rows_affected() == 1)
     }
 
-    /// Makes the commits again in a catalog that has none: all of them or none. The generation ends above all of theirs,
-    /// so that no answer of before is taken for one of now.
+    /// Makes the commits again in a catalog that has none: all of them or none. `newest` is the latest generation that is
+    /// known of, be it of a commit that is left out. The generation ends far above it, so that no answer of before is taken
+    /// for one of now, and none of before is given any more: not all that was live then is known.
     ///
     /// # Errors
     /// [`CatalogError::Inconsistent`] when the catalog has commits; what a commit fails with.
-    pub async fn restore(&self, mut records: Vec<Record>, now: DateTime<Utc>) -> Result<u64, CatalogError> {
+    pub async fn restore(
+        &self,
+        mut records: Vec<Record>,
+        newest: u64,
+        now: DateTime<Utc>,
+    ) -> Result<u64, CatalogError> {
         records.sort_by_key(|record| record.generation);
         let mut tx = self.begin().await?;
         let used = sqlx::query("SELECT 1 FROM parts").fetch_optional(&mut *tx).await.during("look for commits")?;
@@ -121,8 +131,10 @@ impl Catalog {
         for (bundle, parts) in bundles {
             refile::restore_bundle(&mut tx, &bundle, &parts).await?;
         }
-        let last = records.last().map_or(0, |record| record.generation) + 1;
+        let last = newest.max(records.last().map_or(0, |record| record.generation)) + LEAP;
         set_generation(&mut tx, last).await?;
+        let query = sqlx::query("UPDATE head SET oldest = $1 WHERE id = 1").bind(sql::number(last));
+        query.execute(&mut *tx).await.during("forget older generations")?;
         // Their records are in the store: that is where they come from.
         let query = sqlx::query("UPDATE parts SET recorded = edition");
         query.execute(&mut *tx).await.during("note the records")?;

@@ -11,7 +11,7 @@ use crate::pipeline::{self, Recovered};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RecoverArguments {
-    /// Remove files of the store that belong to no recovered delivery
+    /// Remove files of the store that belong to no recovered delivery, if no delivery was left out
     #[arg(long)]
     discard_strays: bool,
 }
@@ -19,15 +19,15 @@ pub(super) struct RecoverArguments {
 pub(super) async fn run(arguments: &RecoverArguments, app: &App) -> anyhow::Result<ExitCode> {
     let recovered =
         pipeline::recover(app, arguments.discard_strays).await.context("the catalog cannot be recovered")?;
-    if arguments.discard_strays {
+    if recovered.discarded {
         pipeline::sweep(app).await?;
     }
     print(&describe(&recovered, arguments.discard_strays))?;
     Ok(if recovered.left_out.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn describe(recovered: &Recovered, discarded: bool) -> String {
-    let Recovered { deliveries, charges, left_out, strays, .. } = recovered;
+fn describe(recovered: &Recovered, discard: bool) -> String {
+    let Recovered { deliveries, charges, left_out, strays, discarded, .. } = recovered;
     let mut text = format!("recovered {deliveries} deliveries, {} charges", count(*charges));
     if !left_out.is_empty() {
         text.push_str(&format!("\n\n{} deliveries were left out; import or collect them again:", left_out.len()));
@@ -36,8 +36,11 @@ fn describe(recovered: &Recovered, discarded: bool) -> String {
         }
     }
     if !strays.is_empty() {
-        let fate = if discarded {
+        let fate = if *discarded {
             "and were removed"
+        } else if discard {
+            "and were not removed, for they may be all there is of what was left out; when that is back, remove them with \
+             outlay recover --discard-strays on a fresh catalog"
         } else {
             "and stay where they are (parts that were being staged, or copies replaced long ago); if a bill that you know \
              was imported is not there, import it again; then remove them with outlay recover --discard-strays on a fresh \

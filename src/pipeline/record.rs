@@ -20,8 +20,10 @@ pub(super) fn document(part: &PartId) -> String {
 /// When the catalog or the store fails; what was not written is tried again next time.
 pub async fn record(app: &App) -> anyhow::Result<()> {
     for part in app.catalog.unrecorded().await? {
-        if let Some(record) = app.catalog.record(&part).await? {
-            write(app, &record).await?;
+        while let Some(record) = app.catalog.record(&part).await? {
+            if write(app, &record).await? {
+                break;
+            }
         }
     }
     Ok(())
@@ -51,9 +53,9 @@ pub async fn forgotten(app: &App) -> anyhow::Result<usize> {
     Ok(if fresh { app.store.list(FOLDER).await?.len() } else { 0 })
 }
 
-async fn write(app: &App, record: &Record) -> anyhow::Result<()> {
+/// Whether it is the latest: another process may have given the part other files and recorded that meanwhile.
+async fn write(app: &App, record: &Record) -> anyhow::Result<bool> {
     let text = serde_json::to_vec(record)?;
     app.store.put_document(&document(&record.part.id), text).await?;
-    app.catalog.recorded(record).await?;
-    Ok(())
+    Ok(app.catalog.recorded(record).await?)
 }

@@ -4,6 +4,7 @@
 //! its older copy would be an old bill in the place of a new one. Files that no record speaks of are named; they are
 //! parts that were being staged, or their record was lost.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bigdecimal::BigDecimal;
@@ -12,9 +13,10 @@ use outlay_model::part::{PartFile, RunState};
 use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, PartId, RunId, SourceName};
 use outlay_store::{Footer, Found};
+use serde::Deserialize;
 use uuid::Uuid;
 
-use super::record::FOLDER;
+use super::record::{FOLDER, document};
 use crate::app::{App, now};
 
 /// What was recovered, and what was not.
@@ -30,6 +32,8 @@ pub struct Recovered {
     pub left_out: Vec<LeftOut>,
     /// Files that belong to nothing that was recovered, with what they say of themselves.
     pub strays: Vec<Found>,
+    /// Whether those were handed to the sweeper. Never while something is left out: they may be all there is of it.
+    pub discarded: bool,
 }
 
 /// A delivery that could not be recovered.
@@ -43,8 +47,8 @@ pub struct LeftOut {
     pub why: String,
 }
 
-/// Makes the commits again that the store has records of. With `discard_strays`, the files that belong to none of them are
-/// handed to the sweeper.
+/// Makes the commits again that the store has records of. With `discard_strays`, and if nothing is left out, the files that
+/// belong to none of them are handed to the sweeper.
 ///
 /// # Errors
 /// When the catalog is not empty, when it or the store fails, or when a record cannot be read and nothing tells whose it is.
@@ -52,20 +56,24 @@ pub async fn recover(app: &App, discard_strays: bool) -> anyhow::Result<Recovere
     let found: BTreeMap<String, Found> =
         app.store.footers().await?.into_iter().map(|found| (found.file.path.clone(), found)).collect();
     let (records, mut left_out) = read_records(app, &found).await?;
-    let mut kept: Vec<Record> = Vec::new();
+    let generation = records.iter().map(|record| record.generation).max().unwrap_or(0);
+    let (mut kept, mut dropped): (Vec<Record>, Vec<PartId>) = (Vec::new(), Vec::new());
     for ((source, delivery), mut records) in by_delivery(records) {
-        records.sort_by_key(|record| record.generation);
-        let Some(newest) = records.pop() else { continue };
         if left_out.iter().any(|out| out.source == source && out.delivery == delivery) {
             continue;
         }
-        match verify(&newest, &found) {
-            Ok(()) => {
-                // A copy that was replaced may be on its way out already.
-                kept.extend(records.into_iter().filter(|old| verify(old, &found).is_ok()));
-                kept.push(newest);
+        records.sort_by_key(|record| Reverse(record.generation));
+        let untrusted = records.iter().map(|record| verify(record, &found)).enumerate();
+        let mut untrusted = untrusted.filter_map(|(place, verdict)| Some((place, verdict.err()?)));
+        match untrusted.next() {
+            Some((0, why)) => left_out.push(LeftOut { source, delivery, why }),
+            // Copies that were replaced may be on their way out already, the oldest first. What came before one that is not
+            // there any more would be live where that one was.
+            untrusted => {
+                let old = records.split_off(untrusted.map_or(records.len(), |(place, _)| place));
+                dropped.extend(old.into_iter().map(|record| record.part.id));
+                kept.extend(records);
             }
-            Err(why) => left_out.push(LeftOut { source, delivery, why }),
         }
     }
     left_out.sort();
@@ -73,13 +81,17 @@ pub async fn recover(app: &App, discard_strays: bool) -> anyhow::Result<Recovere
         kept.iter().flat_map(|record| &record.part.files).map(|file| file.path.as_str()).collect();
     let strays: Vec<Found> =
         found.values().filter(|found| !named.contains(found.file.path.as_str())).cloned().collect();
-    let generation = app.catalog.restore(kept, now()).await?;
+    let generation = app.catalog.restore(kept, generation, now()).await?;
     let live = app.catalog.snapshot().await?;
-    if discard_strays && !strays.is_empty() {
+    let discarded = discard_strays && left_out.is_empty();
+    if discarded {
+        for part in &dropped {
+            app.store.remove_document(&document(part)).await?;
+        }
         discard(app, strays.iter().map(|stray| stray.file.clone()).collect()).await?;
     }
     let charges = live.parts.iter().map(|part| part.rows).sum();
-    Ok(Recovered { deliveries: live.parts.len(), charges, generation, left_out, strays })
+    Ok(Recovered { deliveries: live.parts.len(), charges, generation, left_out, strays, discarded })
 }
 
 /// The records of the store. One that cannot be read leaves out the delivery that its files say they are of.
@@ -91,13 +103,16 @@ async fn read_records(app: &App, found: &BTreeMap<String, Found>) -> anyhow::Res
             anyhow::bail!("{path} in the store is no record of a commit: move it away");
         };
         let Some(text) = app.store.document(&path).await? else { continue };
-        match serde_json::from_slice::<Record>(&text) {
-            Ok(record) if record.record <= Record::VERSION => records.push(record),
-            Ok(record) => anyhow::bail!(
-                "{path} was written by a newer outlay (record version {}, this one knows {}): recover with that version",
-                record.record,
+        // The version first: what a newer one says besides is nothing this one could read.
+        if let Ok(Version { record }) = serde_json::from_slice(&text) {
+            anyhow::ensure!(
+                record <= Record::VERSION,
+                "{path} was written by a newer outlay (record version {record}, this one knows {}): recover with that version",
                 Record::VERSION
-            ),
+            );
+        }
+        match serde_json::from_slice::<Record>(&text) {
+            Ok(record) => records.push(record),
             Err(error) => {
                 let footers = found.values().filter_map(|found| found.footer.as_ref().ok());
                 let Some(footer) = footers.into_iter().find(|footer| footer.part.as_str() == id) else {
@@ -107,11 +122,20 @@ async fn read_records(app: &App, found: &BTreeMap<String, Found>) -> anyhow::Res
                     );
                 };
                 let (source, delivery) = (footer.source.clone(), footer.delivery.clone());
-                left_out.push(LeftOut { source, delivery, why: format!("its record {path} cannot be read: {error}") });
+                let why = format!(
+                    "its record {path} cannot be read: {error}; restore it from a backup of the store, or move it away"
+                );
+                left_out.push(LeftOut { source, delivery, why });
             }
         }
     }
     Ok((records, left_out))
+}
+
+/// The version of a record, whatever else it says.
+#[derive(Deserialize)]
+struct Version {
+    record: u32,
 }
 
 fn by_delivery(records: Vec<Record>) -> BTreeMap<(SourceName, DeliveryKey), Vec<Record>> {
@@ -170,6 +194,9 @@ fn differs(path: &str, metric: Metric, sum: &BigDecimal, stored: &BigDecimal) ->
 
 /// Names the files in the catalog as those of a part that was given up, so that the sweeper takes them.
 async fn discard(app: &App, files: Vec<PartFile>) -> anyhow::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
     let id = || Uuid::now_v7().to_string();
     let source = SourceName::parse("outlay").map_err(anyhow::Error::msg)?;
     let mut run = Run::started(RunId::new(id()), source.clone(), "recover", now());

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use outlay_catalog::{Catalog, CatalogError, Record};
-use outlay_model::PartId;
+use outlay_catalog::{Catalog, CatalogError, Record, Refile, Run};
+use outlay_model::part::{Part, RunState};
+use outlay_model::{PartId, RunId};
 
 use crate::bill::{Bill, at, source};
 use crate::place::Place;
 
 crate::stories![
     a_commit_is_named_until_its_record_is_written,
+    a_record_that_came_late_has_to_be_written_anew,
     a_record_reads_back_as_it_was_written,
     restored_commits_give_the_same_answers,
+    a_restored_catalog_answers_for_nothing_of_before,
     restoring_needs_an_empty_catalog,
     what_would_be_counted_twice_is_not_restored,
 ];
@@ -69,10 +72,10 @@ async fn restored_commits_give_the_same_answers(place: &Place) {
     all.reverse();
 
     let empty = place.another().await;
-    assert_eq!(empty.catalog.restore(all, at(9)).await.expect("restores"), 4);
+    let generation = empty.catalog.restore(all, 3, at(9)).await.expect("restores");
     let (then, now) = (catalog.snapshot().await.expect("reads"), empty.catalog.snapshot().await.expect("reads"));
     assert_eq!(now.parts, then.parts);
-    assert_eq!(now.generation, then.generation + 1);
+    assert!(now.generation == generation && generation > then.generation);
     assert_eq!(empty.catalog.balances(None).await.expect("reads"), catalog.balances(None).await.expect("reads"));
     assert_eq!(empty.catalog.changes(None, 99).await.expect("reads"), catalog.changes(None, 99).await.expect("reads"));
     assert_eq!(empty.catalog.runs(None, 99).await.expect("reads"), catalog.runs(None, 99).await.expect("reads"));
@@ -84,18 +87,57 @@ async fn restored_commits_give_the_same_answers(place: &Place) {
     assert_eq!(doomed, []);
     let doomed = empty.catalog.sweepable(at(12), Duration::from_secs(120)).await.expect("sweeps");
     assert_eq!(doomed.iter().map(|doomed| doomed.part.as_str()).collect::<Vec<_>>(), ["p1"]);
-    assert_eq!(Bill::new("p3").replaces("p2").bring(&empty.catalog, 13).await.expect("commits"), 5);
+    assert_eq!(Bill::new("p3").replaces("p2").bring(&empty.catalog, 13).await.expect("commits"), generation + 1);
+}
+
+async fn a_restored_catalog_answers_for_nothing_of_before(place: &Place) {
+    let catalog = &place.catalog;
+    Bill::new("p1").bring(catalog, 1).await.expect("commits");
+    Bill::new("q1").of("gcp", "2026-10").account(Some("GCP"), None).bring(catalog, 2).await.expect("commits");
+    Bill::new("q2").of("gcp", "2026-10").account(Some("GCP"), None).replaces("q1").bring(catalog, 3).await.expect("ok");
+    // The record of q1, which was live at 2, has been swept; one of generation 40 cannot be trusted.
+    let empty = place.another().await;
+    let generation = empty.catalog.restore(records(catalog).await, 40, at(9)).await.expect("restores");
+    assert!(generation > 40, "what is brought again is newer than what was left out");
+    for asked in [1, 2, 3, 40, generation - 1] {
+        let answer = empty.catalog.snapshot_at(asked).await;
+        assert!(matches!(answer, Err(CatalogError::GenerationGone { .. })), "{asked}: {answer:?}");
+    }
+    Bill::new("p2").replaces("p1").bring(&empty.catalog, 10).await.expect("commits");
+    assert_eq!(empty.catalog.snapshot_at(generation).await.expect("is known").parts.len(), 2);
+}
+
+async fn a_record_that_came_late_has_to_be_written_anew(place: &Place) {
+    let catalog = &place.catalog;
+    Bill::new("p1").bring(catalog, 1).await.expect("commits");
+    let late = records(catalog).await.remove(0);
+    // Meanwhile somebody else lets its charges go and records that.
+    let after = Part { files: vec![late.part.files[1].clone()], ..late.part.clone() };
+    let started = Run::started(RunId::new("r2"), source("aws"), "retention", at(2));
+    catalog.start_run(&started).await.expect("starts");
+    let order = Refile {
+        parts: vec![(late.part.clone(), after)],
+        written: None,
+        run: Run { state: RunState::Committed, finished_at: Some(at(2)), ..started },
+        leftover: PartId::new("left"),
+        leftover_until: at(9),
+        now: at(2),
+    };
+    catalog.refile(&order).await.expect("refiles");
+    let latest = records(catalog).await.remove(0);
+    assert!(catalog.recorded(&latest).await.expect("notes"));
+    assert!(!catalog.recorded(&late).await.expect("notes"), "the store may hold the older one now");
 }
 
 async fn restoring_needs_an_empty_catalog(place: &Place) {
     let catalog = &place.catalog;
     Bill::new("p1").bring(catalog, 1).await.expect("commits");
     let all = records(catalog).await;
-    let error = catalog.restore(all, at(2)).await.expect_err("is not empty");
+    let error = catalog.restore(all, 1, at(2)).await.expect_err("is not empty");
     assert!(matches!(error, CatalogError::Inconsistent(_)), "{error:?}");
     assert_eq!(catalog.generation().await.expect("reads"), 1);
     let empty = place.another().await;
-    assert_eq!(empty.catalog.restore(Vec::new(), at(2)).await.expect("has nothing to do"), 1);
+    empty.catalog.restore(Vec::new(), 0, at(2)).await.expect("has nothing to do");
     assert_eq!(empty.catalog.snapshot().await.expect("reads").parts, []);
 }
 
@@ -116,7 +158,7 @@ async fn what_would_be_counted_twice_is_not_restored(place: &Place) {
     };
     all.push(forged);
     let empty = place.another().await;
-    let error = empty.catalog.restore(all, at(2)).await.expect_err("two sources state the same days");
+    let error = empty.catalog.restore(all, 2, at(2)).await.expect_err("two sources state the same days");
     assert!(matches!(error, CatalogError::Overlap(_)), "{error:?}");
     assert_eq!(empty.catalog.snapshot().await.expect("reads").parts, []);
 }
