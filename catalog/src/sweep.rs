@@ -27,19 +27,22 @@ pub struct Doomed {
 
 impl Catalog {
     /// Dooms expired and abandoned intents and the parts that were retired at least `retire_grace` ago, and names all
-    /// that is doomed and not yet swept. Never a live part.
+    /// that is doomed and not yet swept. Never a live part. With a grace longer than time itself, everything that was live
+    /// once stays: parts, and files they had.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn sweepable(&self, now: DateTime<Utc>, retire_grace: Duration) -> Result<Vec<Doomed>, CatalogError> {
         let mut tx = self.begin().await?;
+        let cutoff = TimeDelta::from_std(retire_grace).ok().and_then(|grace| now.checked_sub_signed(grace));
+        // The intents of a committed run are no parts that were given up: files that parts had before wait under them.
         let query = sqlx::query(
             "UPDATE intents SET state = 'doomed' \
-             WHERE state = 'abandoned' OR (state = 'open' AND expires_at <= $1)",
+             WHERE state = 'abandoned' OR (state = 'open' AND expires_at <= $1 AND ($2 = 1 OR NOT EXISTS ( \
+               SELECT 1 FROM runs r WHERE r.id = intents.run AND r.state = 'committed')))",
         );
-        query.bind(sql::time(now)).execute(&mut *tx).await.during("doom expired intents")?;
-        // A grace longer than time itself keeps everything.
-        let cutoff = TimeDelta::from_std(retire_grace).ok().and_then(|grace| now.checked_sub_signed(grace));
+        let query = query.bind(sql::time(now)).bind(i64::from(cutoff.is_some()));
+        query.execute(&mut *tx).await.during("doom expired intents")?;
         if let Some(cutoff) = cutoff {
             let query = sqlx::query("UPDATE parts SET state = 'doomed' WHERE state = 'retired' AND retired_at <= $1");
             query.bind(sql::time(cutoff)).execute(&mut *tx).await.during("doom retired parts")?;

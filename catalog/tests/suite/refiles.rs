@@ -107,7 +107,7 @@ async fn a_bundle_lives_as_long_as_one_of_its_parts(place: &Place) {
         records.push(catalog.record(&part).await.expect("reads").expect("is live"));
     }
     let empty = place.another().await;
-    empty.catalog.restore(records, at(21)).await.expect("restores");
+    empty.catalog.restore(records, 2, at(21)).await.expect("restores");
     for catalog in [catalog, &empty.catalog] {
         Bill::new("p3").of("aws", "day-1").replaces("p1").bring(catalog, 22).await.expect("commits");
         assert_eq!(swept(catalog, 40).await, [("p1".to_owned(), vec!["charges/p1.parquet".to_owned()])]);
@@ -137,6 +137,11 @@ async fn detail_that_expired_is_swept_after_the_grace(place: &Place) {
     };
     catalog.refile(&order).await.expect("refiles");
     assert_eq!(live(catalog).await, [after]);
+    // Where nothing that was live once may go, nothing that was left behind goes either; what was given up does.
+    refile(catalog, "d9", Vec::new()).await;
+    let doomed = catalog.sweepable(at(99), Duration::MAX).await.expect("sweeps");
+    assert_eq!(doomed.iter().map(|doomed| doomed.part.as_str()).collect::<Vec<_>>(), ["d9"]);
+    catalog.swept(&PartId::new("d9")).await.expect("is swept");
     assert_eq!(swept(catalog, 15).await, [("left".to_owned(), vec!["charges/p1.parquet".to_owned()])]);
 }
 
