@@ -9,6 +9,7 @@ use common::{House, bill};
 use outlay::app::App;
 use outlay::config::Config;
 use outlay::pipeline::{self, Force, Recovered};
+use outlay_model::part::RunState;
 use outlay_model::report::Scope;
 
 const OCTOBER: (&str, &str) = ("period", "2026-10");
@@ -216,4 +217,15 @@ async fn a_record_of_a_newer_version_is_told_from_a_damaged_one() {
     let app = lose_catalog(&house).await;
     let error = pipeline::recover(&app, false).await.expect_err("cannot be read");
     assert!(format!("{error:#}").contains("was written by a newer outlay (record version 2"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_bill_whose_file_is_lost_comes_back_by_importing_it_again() {
+    let house = house().await;
+    let text = fs::read_to_string(house.folder.path().join("d.csv")).expect("reads");
+    fs::remove_file(parquet(&data(&house).join("daily/datadog")).remove(0)).expect("removes");
+    house.try_spend(&[OCTOBER]).await.expect_err("a file is missing");
+    assert_eq!(house.import("datadog", "d.csv", &text).await[0].state, RunState::Committed);
+    assert_eq!(house.total(&[OCTOBER]).await, "9.75");
+    assert_eq!(house.import("datadog", "d.csv", &text).await[0].state, RunState::Unchanged);
 }

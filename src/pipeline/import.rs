@@ -142,7 +142,9 @@ async fn stage_and_commit(
     rejects: &mut Rejects,
 ) -> anyhow::Result<Outcome> {
     let last = app.catalog.live_part(&request.source, &delivery.key).await?;
-    if last.as_ref().is_some_and(|last| last.fingerprint == delivery.fingerprint) {
+    if let Some(last) = last.as_ref().filter(|last| last.fingerprint == delivery.fingerprint)
+        && is_whole(app, last).await?
+    {
         return Ok(Outcome::Unchanged);
     }
     refuse_twice(app, &request.source, &delivery).await?;
@@ -204,6 +206,16 @@ async fn stage_and_commit(
 async fn is_live(app: &App, request: &ImportRequest, key: &DeliveryKey, fingerprint: &str) -> anyhow::Result<bool> {
     let live = app.catalog.live_part(&request.source, key).await?;
     Ok(live.is_some_and(|live| live.fingerprint == fingerprint))
+}
+
+/// Whether the store still has the part's files. One that was lost there comes back by importing the bill again.
+async fn is_whole(app: &App, part: &Part) -> anyhow::Result<bool> {
+    let folders: BTreeSet<&str> = part.files.iter().filter_map(|file| Some(file.path.rsplit_once('/')?.0)).collect();
+    let mut there = BTreeSet::new();
+    for folder in folders {
+        there.extend(app.store.list(folder).await?);
+    }
+    Ok(part.files.iter().all(|file| there.contains(&file.path)))
 }
 
 /// The same file under two deliveries would be counted twice (P4).
