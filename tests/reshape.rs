@@ -199,6 +199,13 @@ async fn expired_detail_is_refused_and_never_answered_with_less() {
     assert!(refused(
         house.try_spend(&[("from", &whole(months_back(9)).0), ("to", &this_month.to_string())]).await.map(|_| None)
     ));
+    // Whether a team is known at all is told from what is kept, whatever else has gone.
+    let known = async |name: &str, value: &str| {
+        let dimension = name.parse().expect("a dimension");
+        house.app.insights.known(&dimension, value, &Scope::Company).await.expect("an answer")
+    };
+    assert!(known("team", "unallocated").await && known("resource", "i-1").await);
+    assert!(!known("resource", "i-2").await);
     // What was accounted for stays accounted for, and the same bill is not let in a second time.
     let lines = house.app.insights.reconciliation(None, &Scope::Company).await.expect("reads");
     assert_eq!(lines.len(), 12);

@@ -61,8 +61,8 @@ impl Plan {
         let mut magnitude = Some(Money::ZERO);
         for part in &snapshot.parts {
             let Some(inside) = reach(part, need) else { continue };
-            let daily = need.granularity != Granularity::Hour && dimensions.iter().all(|d| in_daily(part, d));
-            let layer = if daily { Layer::Daily } else { Layer::Charges };
+            let daily = need.granularity != Granularity::Hour;
+            let layer = if daily { layer(part, &dimensions) } else { Layer::Charges };
             if part.files(layer).next().is_none() {
                 expired = part.days.map(|days| expired.map_or(days, |others| others.and(days)));
                 continue;
@@ -187,6 +187,20 @@ fn reach(part: &Part, need: &Need<'_>) -> Option<bool> {
             (inside > 0).then_some(inside == part.billing_periods.len())
         }
     }
+}
+
+/// The layer that knows these dimensions of a part: `daily` whenever that does.
+fn layer(part: &Part, dimensions: &BTreeSet<&Dimension>) -> Layer {
+    if dimensions.iter().all(|dimension| in_daily(part, dimension)) { Layer::Daily } else { Layer::Charges }
+}
+
+/// Whether a part still has what it takes to tell which of its charges pass.
+pub(crate) fn still_tells(part: &Part, filter: &Filter) -> bool {
+    let mut dimensions = BTreeSet::new();
+    filter.each_dimension(&mut |dimension| {
+        dimensions.insert(dimension);
+    });
+    part.files(layer(part, &dimensions)).next().is_some()
 }
 
 fn in_daily(part: &Part, dimension: &Dimension) -> bool {

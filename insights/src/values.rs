@@ -1,17 +1,19 @@
 //! What there is to group and filter by, for pickers and Grafana variables.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use outlay_catalog::Snapshot;
 use outlay_model::dimension::Fixed;
 use outlay_model::filter::Filter;
+use outlay_model::part::Part;
 use outlay_model::query::Basis;
 use outlay_model::report::Scope;
 use outlay_model::{DateRange, Dimension, Granularity, TagKey};
 use outlay_store::{Group, GroupQuery, Segments, StoreError};
 
-use crate::plan::{Need, Plan, scoped};
+use crate::plan::{Need, Plan, scoped, still_tells};
 use crate::{InsightError, Insights};
 
 /// Distinct values one question may find.
@@ -106,7 +108,7 @@ impl Insights {
         Ok(fixed.chain(tags).collect())
     }
 
-    /// Whether any charge that the caller may see, at any time, has this value.
+    /// Whether any charge that the caller may see has this value, at any time for which that is still kept.
     ///
     /// # Errors
     /// When the catalog or the store cannot be read.
@@ -115,13 +117,20 @@ impl Insights {
         self.any(&snapshot, &scoped(&Filter::equals(dimension.clone(), value), scope)).await
     }
 
-    /// Whether any charge at any time passes the filter.
+    /// Whether any charge at any time passes the filter, as far as that is still kept.
     async fn any(&self, snapshot: &Snapshot, filter: &Filter) -> Result<bool, InsightError> {
-        let spans: Vec<DateRange> =
-            snapshot.parts.iter().filter(|part| !part.files.is_empty()).filter_map(|part| part.days).collect();
+        let named = filter.renamed(&|dimension| self.tags.canonical_dimension(dimension));
+        let tells = |part: &&Part| still_tells(part, &named);
+        let kept = if snapshot.parts.iter().all(|part| tells(&part)) {
+            Cow::Borrowed(snapshot)
+        } else {
+            let parts = snapshot.parts.iter().filter(tells).cloned().collect();
+            Cow::Owned(Snapshot { generation: snapshot.generation, parts })
+        };
+        let spans: Vec<DateRange> = kept.parts.iter().filter_map(|part| part.days).collect();
         let (from, to) = (spans.iter().map(|span| span.from()).min(), spans.iter().map(|span| span.to()).max());
         let Some(always) = from.zip(to).and_then(|(from, to)| DateRange::new(from, to)) else { return Ok(false) };
-        Ok(!self.count(snapshot, always, filter, &[]).await?.is_empty())
+        Ok(!self.count(&kept, always, filter, &[]).await?.is_empty())
     }
 
     async fn count(
