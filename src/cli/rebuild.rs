@@ -34,7 +34,9 @@ pub(super) async fn run(arguments: &RebuildArguments, app: &App) -> anyhow::Resu
                 Ok(run) if run.state == RunState::Committed => {
                     print(&format!("{name}: rolled up anew, {} charges", count(run.rows)))?
                 }
-                Ok(_) => print(&format!("{name}: was restated meanwhile, nothing to do"))?,
+                Ok(_) => print(&format!(
+                    "{name}: was restated or given other files meanwhile; run it again if outlay check still names it"
+                ))?,
                 Err(error) => {
                     failed = true;
                     print(&format!("{name}: failed: {error:#}"))?

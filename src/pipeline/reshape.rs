@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context;
 use bigdecimal::BigDecimal;
 use chrono::{Datelike, Months, NaiveDate, TimeDelta};
 use outlay_catalog::{CatalogError, Intent, Refile, Rejects, Run};
@@ -22,6 +21,8 @@ use crate::app::{App, now};
 
 /// How long writing files anew may take.
 const WRITING: TimeDelta = TimeDelta::hours(12);
+/// A grace that nobody sees the end of. Of years with five digits, the catalog would not know that they come later.
+const FOR_EVER: TimeDelta = TimeDelta::days(36_525);
 
 /// What is stale about a part, and what can be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +117,7 @@ async fn same_sums(app: &App, part: &Part, staged: &Staged) -> anyhow::Result<()
         None => Ok(()),
         Some(((key, metric), left)) => anyhow::bail!(
             "{} {}: the stored charges are off by {left} {} {metric} from what was committed: restore {} from a backup, \
-             or import the bill again",
+             or move it away and import the bill again",
             part.source,
             part.delivery,
             key.currency,
@@ -244,7 +245,7 @@ async fn reshape(
         let at = now();
         run.rows = parts.iter().map(|(part, _)| part.rows).sum();
         (run.state, run.finished_at, run.message) = (RunState::Committed, Some(at), Some(message));
-        let grace = TimeDelta::from_std(app.retire_grace).context("retire_grace_hours is beyond any calendar")?;
+        let grace = TimeDelta::from_std(app.retire_grace).map_or(FOR_EVER, |grace| grace.min(FOR_EVER));
         let (leftover, leftover_until) = (PartId::new(new_id()), at + grace);
         let written = written.as_ref().map(|(id, _)| id.clone());
         let refile = Refile { parts, written, run: run.clone(), leftover, leftover_until, now: at };
@@ -261,7 +262,10 @@ async fn reshape(
         app.catalog.finish_run(&run, &Rejects::default()).await?;
         return if superseded { Ok(run) } else { Err(error) };
     }
-    super::record(app).await?;
+    // It is done, whatever becomes of the records; the sweeper writes what is missing.
+    if let Err(error) = super::record(app).await {
+        tracing::warn!(error = format!("{error:#}"), "the parts' other files cannot be recorded in the store yet");
+    }
     Ok(run)
 }
 
