@@ -125,10 +125,11 @@ impl Server {
         Self { process, base }
     }
 
-    async fn get(&self, path: &str) -> (u16, Option<String>, String) {
+    async fn get(&self, path: &str) -> (u16, [Option<String>; 2], String) {
         let answer = reqwest::get(format!("{}{path}", self.base)).await.expect("an answer");
-        let kind = answer.headers().get("content-type").map(|kind| kind.to_str().expect("text").to_owned());
-        (answer.status().as_u16(), kind, answer.text().await.expect("text"))
+        let header = |name| answer.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
+        let headers = [header("content-type"), header("retry-after")];
+        (answer.status().as_u16(), headers, answer.text().await.expect("text"))
     }
 }
 
@@ -218,8 +219,9 @@ async fn a_house_over_postgres_gives_the_answers_of_one_over_sqlite() {
 
     database.shut();
     for path in [spend, "/readyz"] {
-        let (status, kind, problem) = server.get(path).await;
-        assert_eq!((status, kind.as_deref()), (503, Some("application/problem+json")), "{problem}");
+        let (status, headers, problem) = server.get(path).await;
+        let [kind, again] = headers.each_ref().map(Option::as_deref);
+        assert_eq!((status, kind, again), (503, Some("application/problem+json"), Some("5")), "{problem}");
         assert!(problem.contains(r#""code":"unavailable""#) && !problem.contains("s3cret"), "{problem}");
     }
     assert_eq!(server.get("/healthz").await.0, 200, "it is not the server that ails");
