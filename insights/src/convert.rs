@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::NaiveDate;
+use foldhash::fast::RandomState;
 use outlay_model::query::TargetCurrency;
-use outlay_model::rates::{Converted, RateTable};
+use outlay_model::rates::{Converted, Rate, RateTable};
 use outlay_model::{Currency, Money};
 use outlay_store::{Group, Keys};
 
@@ -69,8 +71,10 @@ pub(crate) fn cells(
     rates: &RateTable,
     bucket_of: impl Fn(&Group) -> Option<usize>,
 ) -> Result<(Cells, Vec<Currency>), InsightError> {
-    let mut sums: HashMap<Place, Adding> = HashMap::with_capacity(groups.len());
+    let mut sums: HashMap<Place, Adding, RandomState> =
+        HashMap::with_capacity_and_hasher(groups.len(), RandomState::default());
     let mut without_rate = Vec::new();
+    let mut known: BTreeMap<(Currency, NaiveDate), Option<Rate>> = BTreeMap::new();
     for group in groups {
         let bucket = bucket_of(&group);
         let kept_apart = (target == TargetCurrency::Native).then_some(group.currency);
@@ -84,8 +88,9 @@ pub(crate) fn cells(
         let Some(sum) = group.sum else { continue };
         match target {
             TargetCurrency::To(target) if target != group.currency => {
-                match rates.rate(group.currency, target, group.segment) {
-                    Some(rate) => converted.add(sum, &rate),
+                let find = || rates.rate(group.currency, target, group.segment);
+                match known.entry((group.currency, group.segment)).or_insert_with(find) {
+                    Some(rate) => converted.add(sum, rate),
                     None if sum.is_zero() || without_rate.contains(&group.currency) => {}
                     None => without_rate.push(group.currency),
                 }

@@ -421,7 +421,7 @@ fn rows(table: Table, query: &SpendQuery, then_stated: bool) -> Result<Vec<Spend
     table.into_iter().map(row).collect()
 }
 
-/// By what was asked for; then by time, largest cost first, and by key, so that equal questions get equal answers.
+/// Puts the page asked for in order: by what was asked for; then by time, largest cost first, and by key, so that equal questions get equal answers.
 fn sort(table: &mut Table, query: &SpendQuery) {
     let asked = |(a, a_pair): &(Place, Pair), (b, b_pair): &(Place, Pair)| {
         query.order_by.iter().fold(Ordering::Equal, |order, key| {
@@ -433,14 +433,23 @@ fn sort(table: &mut Table, query: &SpendQuery) {
             order.then_with(|| if key.descending { compared().reverse() } else { compared() })
         })
     };
-    table.sort_unstable_by(|one, other| {
+    let order = |one: &(Place, Pair), other: &(Place, Pair)| {
         let ((a, a_pair), (b, b_pair)) = (one, other);
         asked(one, other)
             .then_with(|| a.bucket.cmp(&b.bucket))
             .then_with(|| cost(b_pair.now.as_ref()).cmp(&cost(a_pair.now.as_ref())))
             .then_with(|| a.keys.cmp(&b.keys))
             .then_with(|| a.currency.cmp(&b.currency))
-    });
+    };
+    // What lies behind the page need not be in order.
+    let end = query.limit.map(|limit| query.cursor.map_or(0, |cursor| cursor.offset).saturating_add(limit));
+    match end.filter(|end| *end < table.len()) {
+        Some(end) => {
+            table.select_nth_unstable_by(end, order);
+            table[..end].sort_unstable_by(order);
+        }
+        None => table.sort_unstable_by(order),
+    }
 }
 
 /// Cuts the page out of the rows. Without `limit` an answer that does not fit is refused, never cut (P6).

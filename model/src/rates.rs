@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bigdecimal::{BigDecimal, RoundingMode};
+use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::money::{self, MoneyError};
+use crate::money::{self, MoneyError, SCALE};
 use crate::{Currency, DateRange, Money};
 
 /// Decimals a converted amount is rounded to.
@@ -97,9 +97,9 @@ impl RateTable {
     #[must_use]
     pub fn rate(&self, from: Currency, to: Currency, day: NaiveDate) -> Option<Rate> {
         if from == to {
-            return Some(Rate { multiply: BigDecimal::from(1), divide: BigDecimal::from(1) });
+            return Some(Rate::new(BigDecimal::from(1), BigDecimal::from(1)));
         }
-        Some(Rate { multiply: self.to_usd(from, day)?, divide: self.to_usd(to, day)? })
+        Some(Rate::new(self.to_usd(from, day)?, self.to_usd(to, day)?))
     }
 }
 
@@ -108,30 +108,55 @@ impl RateTable {
 pub struct Rate {
     multiply: BigDecimal,
     divide: BigDecimal,
+    /// `multiply` in 10⁻⁹, where it has no more decimals and nothing is to be divided by: most rates into dollars.
+    billionths: Option<i128>,
+}
+
+impl Rate {
+    fn new(multiply: BigDecimal, divide: BigDecimal) -> Self {
+        let short = multiply.with_scale(9);
+        let exact = short == multiply && divide == BigDecimal::from(1);
+        let billionths = if exact { short.into_bigint_and_exponent().0.to_i128() } else { None };
+        Self { multiply, divide, billionths }
+    }
 }
 
 /// Amounts of one cell on their way into another currency: added up exactly, rounded once.
 #[derive(Debug, Clone, Default)]
 pub struct Converted {
-    /// Exact sums by divisor, so that division happens once per divisor and at the end.
+    /// Σ in 10⁻²⁷ of what a machine's integers can hold; `None` before anything was added.
+    small: Option<i128>,
+    /// Exact sums of the rest by divisor, so that division happens once per divisor and at the end.
     sums: BTreeMap<BigDecimal, BigDecimal>,
 }
 
 impl Converted {
     /// Adds an amount at its rate.
     pub fn add(&mut self, amount: Money, rate: &Rate) {
-        *self.sums.entry(rate.divide.clone()).or_default() += amount.to_exact() * &rate.multiply;
+        if !rate.billionths.is_some_and(|billionths| self.add_small(amount, billionths)) {
+            *self.sums.entry(rate.divide.clone()).or_default() += amount.to_exact() * &rate.multiply;
+        }
     }
 
     /// Adds an amount that already is in the target currency.
     pub fn add_exact(&mut self, amount: Money) {
-        *self.sums.entry(BigDecimal::from(1)).or_default() += amount.to_exact();
+        if !self.add_small(amount, 1_000_000_000) {
+            *self.sums.entry(BigDecimal::from(1)).or_default() += amount.to_exact();
+        }
+    }
+
+    /// Adds the amount times so many billionths, unless that is too large.
+    fn add_small(&mut self, amount: Money, billionths: i128) -> bool {
+        let more = amount.units().checked_mul(billionths);
+        let sum = more.and_then(|more| self.small.unwrap_or(0).checked_add(more));
+        self.small = sum.or(self.small);
+        sum.is_some()
     }
 
     /// Whether nothing was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sums.is_empty()
+        self.small.is_none() && self.sums.is_empty()
     }
 
     /// The sum, half-even at 12 decimals.
@@ -139,7 +164,17 @@ impl Converted {
     /// # Errors
     /// [`MoneyError::OutOfRange`] when it does not fit.
     pub fn round(self) -> Result<Money, MoneyError> {
+        /// 10⁻¹² in 10⁻²⁷.
+        const UNIT: i128 = 10_i128.pow(15);
+        let small = self.small.unwrap_or(0);
+        if self.sums.is_empty() {
+            let (down, rest) = (small.div_euclid(UNIT), small.rem_euclid(UNIT));
+            let up = rest > UNIT / 2 || (rest == UNIT / 2 && down % 2 != 0);
+            let units = (down + i128::from(up)).checked_mul(10_i128.pow(SCALE - CONVERTED_SCALE as u32));
+            return units.and_then(Money::from_units).ok_or(MoneyError::OutOfRange);
+        }
         let sum: BigDecimal = self.sums.into_iter().map(|(divide, sum)| sum / divide).sum();
+        let sum = sum + BigDecimal::new(small.into(), 27);
         Money::round(&sum.with_scale_round(CONVERTED_SCALE, RoundingMode::HalfEven))
     }
 }
@@ -147,6 +182,7 @@ impl Converted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a date")
@@ -185,6 +221,27 @@ mod tests {
         check("1", "GBP", "EUR", "2026-01-05", Some("1.203703703704"));
         check("7", "JPY", "JPY", "2026-01-05", Some("7"));
         check("0.0000000000005", "USD", "USD", "2026-01-05", Some("0"));
+    }
+
+    proptest! {
+        #[test]
+        fn small_sums_are_rounded_as_large_ones(
+            amounts in prop::collection::vec(
+                prop_oneof![-10_i128.pow(38) + 1..10_i128.pow(38), -10_i128.pow(22)..10_i128.pow(22), Just(5 * 10_i128.pow(5))], 1..5,
+            ),
+            rate in prop_oneof![1..3_000_000_000_i64, Just(1_000_000_000), Just(500_000_000)],
+        ) {
+            let rate = Rate::new(BigDecimal::new(rate.into(), 9), BigDecimal::from(1));
+            let slow = Rate { billionths: None, ..rate.clone() };
+            prop_assert!(rate.billionths.is_some());
+            let (mut one, mut other) = (Converted::default(), Converted::default());
+            for amount in amounts {
+                let amount = Money::from_units(amount).expect("within the limit");
+                one.add(amount, &rate);
+                other.add(amount, &slow);
+            }
+            prop_assert_eq!(one.round(), other.round());
+        }
     }
 
     #[test]

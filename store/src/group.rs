@@ -2,7 +2,7 @@
 //!
 //! The caller has already decided which parts are read from which layer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
@@ -13,7 +13,7 @@ use outlay_model::part::Layer;
 use outlay_model::query::{Basis, Metric};
 use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
 use polars::prelude::{
-    Column, DataFrame, DataType, Expr, Int32Chunked, IntoColumn, LazyFrame, PolarsResult, col, len, lit, when,
+    Column, DataFrame, DataType, Expr, IntoColumn, LazyFrame, PlHashMap, PolarsResult, col, len, lit, when,
 };
 
 use crate::cache::Held;
@@ -123,7 +123,7 @@ impl Store {
     }
 
     fn group_now(&self, query: &GroupQuery, held: &Held) -> Result<Vec<Group>, StoreError> {
-        let mut groups: HashMap<GroupKey, Group> = HashMap::new();
+        let mut groups: PlHashMap<GroupKey, Group> = PlHashMap::default();
         let scans: Vec<_> = query.scans.iter().filter(|scan| !scan.files.is_empty()).collect();
         for scan in &scans {
             let frame = streamed(self.plan(query, scan, held)?)?;
@@ -224,8 +224,10 @@ fn bucket_start(day: Expr, granularity: Granularity, range: DateRange) -> Expr {
     let starts: Arc<[i32]> = range.iter().map(|day| granularity.start_of(day).to_epoch_days()).collect();
     let look_up = move |days: Column| -> PolarsResult<Column> {
         let days = days.cast(&DataType::Int32)?;
-        let start = |day: i32| starts.get(usize::try_from(day.checked_sub(first)?).ok()?).copied();
-        let found: Int32Chunked = days.i32()?.iter().map(|day| day.and_then(start)).collect();
+        // A day outside the range, which the rows read have none of, stays itself: no bucket starts then.
+        let place = |day: i32| usize::try_from(day.checked_sub(first)?).ok();
+        let start = |day| place(day).and_then(|place| starts.get(place).copied()).unwrap_or(day);
+        let found = days.i32()?.apply_values(start);
         found.with_name(days.name().clone()).into_column().cast(&DataType::Date)
     };
     day.map(look_up, |_, field| Ok(field.clone()))
@@ -320,7 +322,7 @@ fn read_groups(query: &GroupQuery, frame: &DataFrame) -> Result<Vec<Group>, Stor
 
 /// Texts that repeat a few values many times.
 fn shared_texts(column: &Column) -> Result<Keys, StoreError> {
-    let mut known: HashMap<&str, Arc<str>> = HashMap::new();
+    let mut known: PlHashMap<&str, Arc<str>> = PlHashMap::default();
     let mut keys = Keys::with_capacity(column.len());
     for text in column.str()?.iter() {
         keys.push(text.map(|text| Arc::clone(known.entry(text).or_insert_with(|| text.into()))));
