@@ -71,10 +71,9 @@ fn series(values: &[String]) -> Series {
     StringChunked::from_iter_values(PlSmallStr::EMPTY, values.iter().map(String::as_str)).into_series()
 }
 
-/// A SQL LIKE pattern as an anchored regular expression: `%` any text, `_` any one character, `\` takes the next
-/// character as it is.
+/// A SQL LIKE pattern as a regular expression: `%` any text, `_` any one character, `\` takes the next character as it is.
 fn like_to_regex(pattern: &str) -> String {
-    let mut regex = String::from("(?s)^");
+    let mut regex = String::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         match c {
@@ -84,8 +83,10 @@ fn like_to_regex(pattern: &str) -> String {
             c => regex.push_str(&regex_escape(c)),
         }
     }
-    regex.push('$');
-    regex
+    // An end that may be any text is left open: then the engine only looks for the rest, which is many times faster.
+    let (start, rest) = regex.strip_prefix(".*").map_or(("^", regex.as_str()), |rest| ("", rest));
+    let (rest, end) = rest.strip_suffix(".*").map_or((rest, "$"), |rest| (rest, ""));
+    format!("(?s){start}{rest}{end}")
 }
 
 fn regex_escape(c: char) -> String {
@@ -129,6 +130,10 @@ mod tests {
     fn like_follows_sql() {
         check("service LIKE 'Amazon%'", [true, false, false, false]);
         check("service LIKE '%EC_'", [true, false, false, false]);
+        check("service LIKE '%zon E%'", [true, false, false, false]);
+        check("service LIKE '%'", [true, true, false, true]);
+        check("service LIKE '%\\_%%'", [false, true, false, false]);
+        check("service LIKE '_%_' AND NOT service LIKE 'Am%'", [false, true, false, true]);
         check("service LIKE '50\\% off\\_x'", [false, true, false, false]);
         check("service LIKE 'amazon%'", [false; 4]);
         check("service LIKE 'a%b\\\\'", [false, false, false, true]);

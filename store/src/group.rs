@@ -13,7 +13,7 @@ use outlay_model::part::Layer;
 use outlay_model::query::{Basis, Metric};
 use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
 use polars::prelude::{
-    Column, DataFrame, DataType, Expr, IntoColumn, LazyFrame, PlHashMap, PolarsResult, col, len, lit, when,
+    ChunkApply, Column, DataFrame, DataType, Expr, IntoColumn, LazyFrame, PlHashMap, PolarsResult, col, len, lit, when,
 };
 
 use crate::cache::Held;
