@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
+use bigdecimal::{BigDecimal, One, RoundingMode, ToPrimitive};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,7 @@ pub struct Rate {
 impl Rate {
     fn new(multiply: BigDecimal, divide: BigDecimal) -> Self {
         let short = multiply.with_scale(9);
-        let exact = short == multiply && divide == BigDecimal::from(1);
+        let exact = short == multiply && divide.is_one();
         let billionths = if exact { short.into_bigint_and_exponent().0.to_i128() } else { None };
         Self { multiply, divide, billionths }
     }
