@@ -207,7 +207,7 @@ async fn what_the_validator_overlooks_is_found() {
     ];
     house.import("aws", "a.csv", &text.concat()).await;
     let export = house.app.insights.export(&query(everything()), &Scope::Company).await.expect("an export");
-    let exported = export.look().await.expect("a look");
+    let exported = export.look(std::io::sink()).await.expect("a look");
     let found: Vec<String> = exported
         .findings
         .iter()
@@ -290,7 +290,7 @@ async fn what_does_not_add_up_to_what_is_stored_is_refused() {
     // As if a disk had given back somebody else's bytes.
     fs::copy(charges(&other).await, charges(&house).await).expect("copies");
     let export = house.app.insights.export(&query(everything()), &Scope::Company).await.expect("an export");
-    let error = export.look().await.expect_err("wrong");
+    let error = export.look(std::io::sink()).await.expect_err("wrong");
     assert!(matches!(error, InsightError::NotConserved { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("effective 1.000000000000000001 USD") && text.contains("effective 1 USD"), "{text}");

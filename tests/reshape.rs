@@ -12,6 +12,7 @@ use outlay::config::Config;
 use outlay::pipeline::{self, Stale, Which};
 use outlay_catalog::Run;
 use outlay_insights::InsightError;
+use outlay_model::export::ExportParams;
 use outlay_model::part::RunState;
 use outlay_model::report::Scope;
 
@@ -206,6 +207,16 @@ async fn expired_detail_is_refused_and_never_answered_with_less() {
     };
     assert!(known("team", "unallocated").await && known("resource", "i-1").await);
     assert!(!known("resource", "i-2").await);
+    // An export is made of charges alone.
+    let export = async |months: u32| {
+        let (from, to) = whole(months_back(months));
+        let params =
+            ExportParams { from: Some(from), to: Some(to), allow_null: Some("true".into()), ..Default::default() };
+        let query = params.query(this_month).expect("an export");
+        house.app.insights.export(&query, &Scope::Company).await.map(|export| export.head().rows)
+    };
+    assert_eq!(export(1).await.expect("an export"), 1);
+    assert!(matches!(export(3).await, Err(InsightError::DetailExpired { .. })));
     // What was accounted for stays accounted for, and the same bill is not let in a second time.
     let lines = house.app.insights.reconciliation(None, &Scope::Company).await.expect("reads");
     assert_eq!(lines.len(), 12);

@@ -104,6 +104,14 @@ fn listed(gaps: &[Gap]) -> String {
     texts.join(", ")
 }
 
+impl InsightError {
+    /// Whether it is only that an export could not be written to where it goes: its reader may have gone away.
+    #[must_use]
+    pub const fn is_output(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Output(_)))
+    }
+}
+
 /// Sources and invoices concern the whole company (P8).
 pub(crate) fn company_only(scope: &Scope) -> Result<(), InsightError> {
     match scope {

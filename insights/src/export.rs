@@ -4,7 +4,7 @@
 //! is held against what a spend query adds up, which may well come from the daily roll-up (P1).
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 use outlay_catalog::{CatalogError, Snapshot};
@@ -14,7 +14,7 @@ use outlay_model::focus::FocusVersion;
 use outlay_model::query::{Metric, ParameterError};
 use outlay_model::report::{Scope, Warning};
 use outlay_model::{Filter, Granularity};
-use outlay_store::{ExportCounts, ExportPlan, GroupQuery, Segments, Store};
+use outlay_store::{ExportCounts, ExportPlan, ExportScan, GroupQuery, Segments, Store};
 
 use crate::coverage::complete_until;
 use crate::error::company_only;
@@ -56,10 +56,10 @@ impl Insights {
             group_by: &[],
             metric: None,
         };
-        let (parts, scans): (Vec<_>, Vec<_>) = charges(&snapshot, &need)?.into_iter().unzip();
-        let present: BTreeSet<String> = parts.iter().flat_map(|part| part.columns.iter().cloned()).collect();
+        let parts = charges(&snapshot, &need)?;
+        let present: BTreeSet<String> = parts.iter().flat_map(|(part, _)| part.columns.iter().cloned()).collect();
         let mut plan = ExportPlan {
-            scans,
+            scans: parts.into_iter().map(|(part, scan)| ExportScan { scan, rows: part.rows }).collect(),
             range: query.range,
             basis: query.basis,
             filter: filter.clone(),
@@ -146,15 +146,16 @@ impl Export {
     /// # Errors
     /// [`InsightError::NotConserved`] when it does not add up to what is stored; when it cannot be read or written.
     pub async fn write<W: Write + Send + 'static>(&self, kind: FileKind, file: W) -> Result<Exported, InsightError> {
-        self.checked(self.store.export(self.plan.clone(), Some((kind, file))).await?)
+        self.checked(self.store.export(self.plan.clone(), Some(kind), file).await?)
     }
 
-    /// Looks at every row without writing any.
+    /// Looks at every row without writing any. `watched` is flushed now and then; when it cannot be, nobody waits for the
+    /// answer any more.
     ///
     /// # Errors
     /// As [`Export::write`].
-    pub async fn look(&self) -> Result<Exported, InsightError> {
-        self.checked(self.store.export(self.plan.clone(), None::<(FileKind, io::Sink)>).await?)
+    pub async fn look<W: Write + Send + 'static>(&self, watched: W) -> Result<Exported, InsightError> {
+        self.checked(self.store.export(self.plan.clone(), None, watched).await?)
     }
 
     fn checked(&self, exported: Exported) -> Result<Exported, InsightError> {

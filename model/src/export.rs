@@ -77,9 +77,6 @@ impl ExportParams {
     /// # Errors
     /// [`ParameterError`] naming the first parameter that is wrong.
     pub fn query(&self, today: NaiveDate) -> Result<ExportQuery, ParameterError> {
-        if self.period.is_none() && self.from.is_none() && self.to.is_none() {
-            return Err(ParameterError::new("period", "say which days: a period such as 2026-10, or from and to"));
-        }
         // Days and filters mean what they mean in a spend query, so they are read as one; its currency is not used.
         let spend = SpendParams {
             period: self.period.clone(),
@@ -394,7 +391,7 @@ mod tests {
         };
         let october = || ExportParams { period: Some("2026-10".into()), ..ExportParams::default() };
         assert_eq!(october().query(today()).map(|query| query.version), Ok(FocusVersion::V1_2));
-        refused(ExportParams::default(), "period", "such as 2026-10");
+        refused(ExportParams { period: Some("october".into()), ..ExportParams::default() }, "period", "month_to_date");
         refused(ExportParams { version: Some("focus-2".into()), ..october() }, "version", "focus-1.3");
         refused(ExportParams { filter: Some("team =".into()), ..october() }, "filter", "position");
         refused(ExportParams { source: Some("a/b".into()), ..october() }, "source", "not a source name");

@@ -21,7 +21,7 @@ pub(super) struct ExportArguments {
     /// focus-1.0, focus-1.1, focus-1.2 or focus-1.3
     #[arg(long, value_name = "FORMAT", default_value = "focus-1.2")]
     format: String,
-    /// 2026-10, 2026-Q3, last_month, …
+    /// 2026-10, 2026-Q3, last_month, … [default: last_30_days]
     #[arg(long)]
     period: Option<String>,
     /// First day; instead of --period

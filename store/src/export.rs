@@ -1,13 +1,11 @@
 //! Charges on their way out: read part by part, looked at, added up and written as they come.
 //!
-//! However many charges there are, memory holds a row group and the batches on either side of it. Rows come out in the
+//! However many charges there are, memory holds a row group on its way in and one on its way out. Rows come out in the
 //! order of the parts and of the lines in them, so the same question of the same generation gives the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use outlay_ledger::export::checks::Checks;
 use outlay_ledger::export::{add_up, csv, expressions, schema};
@@ -17,24 +15,30 @@ use outlay_model::filter::Filter;
 use outlay_model::query::Basis;
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{
-    DataFrame, DataType, Engine, Expr, LazyFrame, ParquetCompression, ParquetWriter, PlanCallback, PolarsError, col,
-    len, lit, polars_err,
+    DataFrame, DataType, Expr, LazyFrame, ParquetCompression, ParquetWriter, PolarsError, col, len, lit,
 };
 
 use crate::cache::Held;
-use crate::scan::Scan;
+use crate::scan::{Rows, Scan};
 use crate::stage::{ROW_GROUP, streamed, texts};
 use crate::{Store, StoreError};
 
-/// Rows of one batch.
-const BATCH: NonZeroUsize = NonZeroUsize::new(1 << 16).expect("not zero");
 const PROVIDER: &str = "ServiceProviderName";
+
+/// The charges of one part.
+#[derive(Debug, Clone)]
+pub struct ExportScan {
+    /// How they are read.
+    pub scan: Scan,
+    /// How many there are, before any are left out.
+    pub rows: u64,
+}
 
 /// What to export.
 #[derive(Debug, Clone)]
 pub struct ExportPlan {
-    /// What to read: a scan per part, in the order of the rows.
-    pub scans: Vec<Scan>,
+    /// What to read, in the order of the rows.
+    pub scans: Vec<ExportScan>,
     /// The days.
     pub range: DateRange,
     /// Which time counts.
@@ -45,6 +49,12 @@ pub struct ExportPlan {
     pub columns: Vec<ExportColumn>,
     /// Stored columns that have to stay behind.
     pub left_out: Vec<&'static str>,
+}
+
+impl ExportPlan {
+    fn rows(&self, only: Option<(u64, usize)>) -> Rows<'_> {
+        Rows { range: self.range, basis: self.basis, filter: &self.filter, only }
+    }
 }
 
 /// What there is to know of an export before it is written.
@@ -76,21 +86,23 @@ impl Store {
         work.await.map_err(|_| StoreError::Stopped)?
     }
 
-    /// Exports charges into a file, or, without one, only looks at them. Takes as long as the file takes to be written,
-    /// so exports have permits of their own: a slow reader of one must not keep queries waiting.
+    /// Exports charges into a file of this kind, or, without one, only looks at them; the file is flushed as that goes on,
+    /// so that it can put an end to it. Takes as long as the file takes to be written, so exports have permits of their
+    /// own: a slow reader of one must not keep queries waiting.
     ///
     /// # Errors
     /// [`StoreError`] when the engine or the disk fails; [`StoreError::Output`] when the file cannot be written.
     pub async fn export<W: Write + Send + 'static>(
         self: &Arc<Self>,
         plan: ExportPlan,
-        file: Option<(FileKind, W)>,
+        kind: Option<FileKind>,
+        file: W,
     ) -> Result<Exported, StoreError> {
         let permit = Arc::clone(&self.exports).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let store = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            store.export_now(&plan, file)
+            store.export_now(&plan, kind, file)
         });
         work.await.map_err(|_| StoreError::Stopped)?
     }
@@ -101,9 +113,9 @@ impl Store {
         needed.extend(plan.left_out.iter().map(|name| (*name).to_owned()));
         let mut counts = ExportCounts::default();
         let mut providers: BTreeMap<Option<String>, (u64, BTreeMap<&str, u64>)> = BTreeMap::new();
-        for scan in &plan.scans {
+        for ExportScan { scan, .. } in &plan.scans {
             let held = self.hold_now(scan)?;
-            let rows = self.read(scan, &held, needed.clone(), plan.range, plan.basis, &plan.filter)?;
+            let rows = self.read(scan, &held, needed.clone(), &plan.rows(None))?;
             let frame = streamed(counting(rows, plan))?;
             let (names, all) = (texts(frame.column("provider")?)?, numbers(&frame, "rows")?);
             for (provider, rows) in names.iter().zip(&all) {
@@ -141,19 +153,21 @@ impl Store {
         tokio::runtime::Handle::current().block_on(self.home.hold(scan.files.iter().cloned().collect()))
     }
 
-    fn export_now<W: Write>(&self, plan: &ExportPlan, file: Option<(FileKind, W)>) -> Result<Exported, StoreError> {
-        let mut writer = Writer::start(file, &plan.columns)?;
+    fn export_now<W: Write>(&self, plan: &ExportPlan, kind: Option<FileKind>, file: W) -> Result<Exported, StoreError> {
+        let mut writer = Writer::start(kind, file, &plan.columns)?;
         let (mut checks, mut sums) = (Checks::new(&plan.columns), ExportSums::new());
         let needed: BTreeSet<String> = plan.columns.iter().flat_map(|column| column.from.clone()).collect();
-        for scan in &plan.scans {
+        for ExportScan { scan, rows } in &plan.scans {
             let held = self.hold_now(scan)?;
-            let rows = self.read(scan, &held, needed.clone(), plan.range, plan.basis, &plan.filter)?;
-            in_batches(rows.select(expressions(&plan.columns)), |mut batch| {
+            // A scan of the whole part would decode row groups far ahead of what is written.
+            for first in (0..*rows).step_by(ROW_GROUP) {
+                let some = self.read(scan, &held, needed.clone(), &plan.rows(Some((first, ROW_GROUP))))?;
+                let mut batch = streamed(some.select(expressions(&plan.columns)))?;
                 batch.rechunk_mut();
                 checks.see(&batch)?;
                 add_up(&mut sums, &batch)?;
-                writer.write(batch, &plan.columns)
-            })?;
+                writer.write(batch, &plan.columns)?;
+            }
         }
         writer.finish()?;
         let rows = checks.rows();
@@ -190,50 +204,33 @@ fn numbers(frame: &DataFrame, name: &str) -> Result<Vec<u64>, StoreError> {
     Ok(frame.column(name)?.u64()?.iter().map(|number| number.unwrap_or(0)).collect())
 }
 
-/// Runs a plan on a thread of its own and hands its batches over in order, held back to the pace of `each`.
-fn in_batches(plan: LazyFrame, mut each: impl FnMut(DataFrame) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    let (send, receive) = sync_channel(1);
-    let scan = std::thread::spawn(move || {
-        // Nobody listens any more when the file cannot be written: that stops the scan.
-        let callback = PlanCallback::new(move |batch: DataFrame| Ok(send.send(batch).is_err()));
-        let plan = plan.sink_batches(callback, true, Some(BATCH))?;
-        plan.collect_with_engine(Engine::Streaming).map(drop)
-    });
-    let written = receive.iter().try_for_each(&mut each);
-    drop(receive);
-    // Polars panics on some damaged files.
-    let scanned = scan.join().unwrap_or_else(|_| Err(polars_err!(ComputeError: "a stored file is damaged")));
-    written?;
-    Ok(scanned?)
-}
-
 /// The file being written.
 enum Writer<W: Write> {
-    Nothing,
+    Nothing(W),
     Csv(W),
-    Parquet { file: BatchedWriter<W>, pending: Option<DataFrame> },
+    Parquet { file: Box<BatchedWriter<W>>, pending: Option<DataFrame> },
 }
 
 impl<W: Write> Writer<W> {
-    fn start(file: Option<(FileKind, W)>, columns: &[ExportColumn]) -> Result<Self, StoreError> {
-        match file {
-            None => Ok(Self::Nothing),
-            Some((FileKind::Csv, mut file)) => {
+    fn start(kind: Option<FileKind>, mut file: W, columns: &[ExportColumn]) -> Result<Self, StoreError> {
+        match kind {
+            None => Ok(Self::Nothing(file)),
+            Some(FileKind::Csv) => {
                 file.write_all(&csv::header(columns)).map_err(StoreError::Output)?;
                 Ok(Self::Csv(file))
             }
-            Some((FileKind::Parquet, file)) => {
+            Some(FileKind::Parquet) => {
                 // The one compression that every reader of Parquet knows.
                 let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Snappy);
                 let file = writer.batched(&schema(columns)).map_err(output)?;
-                Ok(Self::Parquet { file, pending: None })
+                Ok(Self::Parquet { file: Box::new(file), pending: None })
             }
         }
     }
 
     fn write(&mut self, batch: DataFrame, columns: &[ExportColumn]) -> Result<(), StoreError> {
         match self {
-            Self::Nothing => Ok(()),
+            Self::Nothing(file) => file.flush().map_err(StoreError::Output),
             Self::Csv(file) => file.write_all(&csv::lines(columns, &batch)?).map_err(StoreError::Output),
             Self::Parquet { file, pending } => {
                 match pending {
@@ -252,8 +249,7 @@ impl<W: Write> Writer<W> {
 
     fn finish(self) -> Result<(), StoreError> {
         match self {
-            Self::Nothing => Ok(()),
-            Self::Csv(mut file) => file.flush().map_err(StoreError::Output),
+            Self::Nothing(mut file) | Self::Csv(mut file) => file.flush().map_err(StoreError::Output),
             Self::Parquet { mut file, pending } => {
                 pending.map_or(Ok(()), |group| write_group(&mut file, group))?;
                 file.finish().map(drop).map_err(output)

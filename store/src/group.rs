@@ -17,7 +17,7 @@ use polars::prelude::{
 };
 
 use crate::cache::Held;
-use crate::scan::{Scan, time_column};
+use crate::scan::{Rows, Scan, time_column};
 use crate::stage::{dates, streamed};
 use crate::{Store, StoreError};
 
@@ -156,7 +156,8 @@ impl Store {
         if query.granularity == Granularity::Hour {
             needed.insert("ChargePeriodStart".to_owned());
         }
-        let mut plan = self.read(scan, held, needed, query.range, query.basis, &query.filter)?;
+        let rows = Rows { range: query.range, basis: query.basis, filter: &query.filter, only: None };
+        let mut plan = self.read(scan, held, needed, &rows)?;
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         keys.extend(time_key(query));
         keys.extend(segment_key(&query.segments.others));

@@ -37,7 +37,7 @@ use crate::home::{Home, Remote};
 
 pub use address::{BucketUrl, BucketUrlError};
 pub use error::StoreError;
-pub use export::{ExportCounts, ExportPlan};
+pub use export::{ExportCounts, ExportPlan, ExportScan};
 pub use footer::{Footer, Found, Unreadable};
 pub use group::{Group, GroupQuery, Keys, Segments};
 pub use refusal::Refusal;

@@ -14,9 +14,9 @@ use outlay_model::part::Layer;
 use outlay_model::query::Basis;
 use outlay_model::{DateRange, PartId, TagKey};
 use polars::prelude::{
-    Column, DataType, DslBuilder, Expr, ExtraColumnsPolicy, Field, IntoColumn, LazyFrame, MissingColumnsPolicy,
-    ParquetOptions, PlRefPath, PlSmallStr, PolarsResult, ScanSources, SchemaRef, StringChunkedBuilder, UnifiedScanArgs,
-    col, lit,
+    Column, DataType, DslBuilder, Expr, ExtraColumnsPolicy, Field, IdxSize, IntoColumn, LazyFrame,
+    MissingColumnsPolicy, ParquetOptions, PlRefPath, PlSmallStr, PolarsResult, ScanSources, SchemaRef,
+    StringChunkedBuilder, UnifiedScanArgs, col, lit,
 };
 
 use crate::cache::Held;
@@ -37,6 +37,19 @@ pub struct Scan {
     pub only_parts: BTreeSet<PartId>,
 }
 
+/// Which rows of a scan count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// The days.
+    pub range: DateRange,
+    /// Which time counts.
+    pub basis: Basis,
+    /// Which charges.
+    pub filter: &'a Filter,
+    /// No more than so many from one on, in the order they are stored.
+    pub only: Option<(u64, usize)>,
+}
+
 /// The column of the time that counts.
 pub(crate) const fn time_column(basis: Basis) -> &'static str {
     match basis {
@@ -52,10 +65,9 @@ impl Store {
         scan: &Scan,
         held: &Held,
         mut needed: BTreeSet<String>,
-        range: DateRange,
-        basis: Basis,
-        filter: &Filter,
+        rows: &Rows<'_>,
     ) -> Result<LazyFrame, StoreError> {
+        let Rows { range, basis, filter, only } = *rows;
         filter.each_dimension(&mut |dimension| {
             needed.insert(dimension.column());
         });
@@ -70,6 +82,9 @@ impl Store {
             needed.insert(PART_ID.to_owned());
         }
         let mut plan = scan_files(&scan.files, held, schema::of(needed.iter().map(String::as_str)))?;
+        if let Some((first, rows)) = only {
+            plan = plan.slice(i64::try_from(first).unwrap_or(i64::MAX), rows as IdxSize);
+        }
         for key in &scan.tags_from_text {
             plan = plan.with_column(self.tag_from_text(key));
         }
