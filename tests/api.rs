@@ -10,6 +10,7 @@ use outlay::pipeline::Force;
 use outlay_api::{Limits, Stopping};
 use outlay_insights::InsightError;
 use outlay_model::TeamId;
+use outlay_model::part::Layer;
 use outlay_model::report::Scope;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -399,5 +400,59 @@ fn the_checked_in_document_is_the_one_of_the_code() {
             "docs/openapi.json is not what the code says; look at the difference, and cp {} docs/openapi.json",
             new.display()
         );
+    }
+}
+
+#[tokio::test]
+async fn charges_are_exported_as_they_are_written() {
+    let server = october().await;
+    let path = "export/focus?period=2026-10&allow_null=true";
+    let answer = reqwest::get(format!("{}{path}", server.base)).await.expect("an answer");
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    assert_eq!(header("content-type").as_deref(), Some("text/csv; charset=utf-8"));
+    let name = "attachment; filename=\"outlay-focus-1.2_2026-10-01_2026-11-01.csv\"";
+    assert_eq!(header("content-disposition").as_deref(), Some(name));
+    let generation = header("outlay-generation").expect("a generation");
+    let text = answer.text().await.expect("text");
+    assert_eq!(text.lines().count(), 5);
+    assert!(text.starts_with("BilledCost,") && text.contains(",10.000000000000000001,"), "{text}");
+
+    let answer = reqwest::get(format!("{}{path}&format=parquet", server.base)).await.expect("an answer");
+    assert_eq!(answer.headers()["content-type"], "application/vnd.apache.parquet");
+    let bytes = answer.bytes().await.expect("bytes");
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+
+    let metadata = server.get(&format!("{path}&format=metadata&generation={generation}")).await;
+    assert_eq!(metadata["x_Export"]["rows"], json!(4));
+    assert_eq!(metadata["x_Export"]["sums"]["USD"]["effective"].to_string(), "11.500000000000000001");
+    assert_eq!(metadata["Schema"][0]["FocusVersion"], json!("1.2"));
+
+    let (status, problem) = server.refused("export/focus?period=2026-10").await;
+    assert_eq!((status, &problem["code"]), (422, &json!("nulls_not_allowed")));
+    let detail = problem["detail"].as_str().expect("text");
+    assert!(detail.contains("ListCost (AWS: 4 of 4 charges)") && detail.contains("allow_null=true"), "{detail}");
+    for (query, parameter) in [("version=9", "version"), ("format=xml", "format"), ("source=gcp", "source")] {
+        let (status, problem) = server.refused(&format!("{path}&{query}")).await;
+        assert_eq!((status, &problem["parameter"]), (400, &json!(parameter)));
+    }
+}
+
+#[tokio::test]
+async fn an_export_that_goes_wrong_is_cut_off() {
+    let server = october().await;
+    let other = House::new().await;
+    other.import("aws", "a.csv", &bill(&[&[], &[], &[], &[("EffectiveCost", "2")]])).await;
+    let charges = async |house: &House| {
+        let snapshot = house.app.catalog.snapshot().await.expect("a snapshot");
+        let file = snapshot.parts[0].files(Layer::Charges).next().expect("a file").to_owned();
+        house.folder.path().join("data").join(file)
+    };
+    // As if a disk had given back somebody else's bytes: as many charges, other money.
+    std::fs::copy(charges(&other).await, charges(&server.house).await).expect("copies");
+    for format in ["csv", "parquet", "metadata"] {
+        let path = format!("export/focus?period=2026-10&allow_null=true&format={format}");
+        let answer = reqwest::get(format!("{}{path}", server.base)).await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        assert!(answer.bytes().await.is_err(), "{format} must not pass for whole");
     }
 }

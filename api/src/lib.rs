@@ -15,6 +15,7 @@ mod caller;
 mod dimensions;
 mod docs;
 mod etag;
+mod export;
 mod guard;
 mod health;
 mod identify;
@@ -146,6 +147,7 @@ fn documented(limits: Limits) -> OpenApiRouter<Api> {
         .routes(routes!(spend::get_service_spend))
         .routes(routes!(dimensions::list_dimensions))
         .routes(routes!(dimensions::list_dimension_values))
+        .routes(routes!(export::export_focus))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::list_rejects))
         .routes(routes!(runs::list_changes))

@@ -267,7 +267,7 @@ impl From<InsightError> for Problem {
 }
 
 /// An error and everything that caused it, for the log.
-fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

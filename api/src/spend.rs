@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use outlay_model::dimension::Fixed;
 use outlay_model::query::{ParameterError, SpendParams, SpendQuery};
-use outlay_model::report::{Scope, SpendReport};
+use outlay_model::report::{Scope, SpendReport, Warning};
 use outlay_model::{Dimension, Filter};
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response as Documented};
@@ -22,7 +22,7 @@ use crate::problem::{Code, Problem};
 use crate::{Api, wire};
 
 /// The distinct codes of an answer's warnings, where its body has no room for them.
-const WARNINGS: HeaderName = HeaderName::from_static("outlay-warnings");
+pub const WARNINGS: HeaderName = HeaderName::from_static("outlay-warnings");
 /// Where the next page starts, likewise.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("outlay-next-cursor");
 
@@ -278,7 +278,7 @@ fn csv(report: &SpendReport) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     let texts = [
         (CONTENT_DISPOSITION, Some(name)),
-        (WARNINGS, warning_codes(report)),
+        (WARNINGS, codes_of(&report.warnings)),
         (NEXT_CURSOR, report.next_cursor.clone()),
     ];
     for (header, text) in texts {
@@ -289,8 +289,9 @@ fn csv(report: &SpendReport) -> Response {
     response
 }
 
-fn warning_codes(report: &SpendReport) -> Option<String> {
-    let mut codes: Vec<_> = report.warnings.iter().map(|warning| warning.code).collect();
+/// The distinct codes of warnings, when there are any.
+pub fn codes_of(warnings: &[Warning]) -> Option<String> {
+    let mut codes: Vec<_> = warnings.iter().map(|warning| warning.code).collect();
     codes.sort_unstable();
     codes.dedup();
     (!codes.is_empty()).then(|| codes.join(", "))

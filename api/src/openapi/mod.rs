@@ -52,6 +52,7 @@ pub use answers::Answers;
         wire::Values,
         wire::RefusedFigure,
         wire::Refusal,
+        wire::ExportMetadata,
         wire::RunLine,
         wire::RejectCount,
         wire::RejectLine,

@@ -90,3 +90,8 @@ pub fn source() -> Object {
         .examples(["aws-prod"])
         .build()
 }
+
+/// A whole number from 0.
+pub fn number(example: u64) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).examples([example]).build()
+}

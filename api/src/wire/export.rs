@@ -11,6 +11,9 @@ use outlay_model::query::Basis;
 use outlay_model::report::Warning;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Instants;
 
@@ -24,7 +27,7 @@ pub struct ExportMetadata<'a> {
     data_generator: DataGenerator,
     #[serde(skip_serializing_if = "Option::is_none")]
     dataset_instance: Option<[DatasetInstance; 1]>,
-    schema: [Schema<'a>; 1],
+    schema: [Layout<'a>; 1],
     #[serde(rename = "x_Export")]
     export: About<'a>,
 }
@@ -46,7 +49,7 @@ struct DatasetInstance {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Schema<'a> {
+struct Layout<'a> {
     schema_id: String,
     focus_version: &'static str,
     data_generator_version: &'static str,
@@ -107,7 +110,7 @@ pub fn export_metadata<'a>(head: &'a ExportHead, exported: &'a Exported, at: Dat
     let version = head.query.version;
     let column_definition = definitions(head, exported);
     let instance = (version >= FocusVersion::V1_3).then(|| id(&["CostAndUsage", version.as_str()]));
-    let schema = Schema {
+    let schema = Layout {
         schema_id: id(&[version.as_str(), GENERATOR_VERSION, &format!("{column_definition:?}")]),
         focus_version: version.as_str(),
         data_generator_version: GENERATOR_VERSION,
@@ -182,6 +185,30 @@ fn about<'a>(head: &'a ExportHead, exported: &'a Exported) -> About<'a> {
         nulls_let_through: &head.gaps,
         findings: exported.findings.iter().map(finding).collect(),
         warnings: &head.warnings,
+    }
+}
+
+/// FOCUS' own objects as FOCUS lays them out, and `x_Export`.
+impl PartialSchema for ExportMetadata<'_> {
+    fn schema() -> RefOr<Schema> {
+        let any = || ObjectBuilder::new().schema_type(Type::Object);
+        let list = || ArrayBuilder::new().items(any());
+        let metadata = any()
+            .description(Some("FOCUS' metadata of the file, and in x_Export what was asked for, added up and found."))
+            .property("DataGenerator", any())
+            .property("DatasetInstance", list())
+            .property("Schema", list())
+            .property("x_Export", any())
+            .required("DataGenerator")
+            .required("Schema")
+            .required("x_Export");
+        Schema::Object(metadata.build()).into()
+    }
+}
+
+impl ToSchema for ExportMetadata<'_> {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "ExportMetadata".into()
     }
 }
 
