@@ -55,7 +55,8 @@ pub enum CatalogError {
     },
     /// The part's files may be deleted already. Give the part up, remove what was written, stage anew.
     #[error(
-        "the intent of part {part} has expired or was given up, so its files may be deleted already; run the source again"
+        "this run was stopped for so long that it was taken for dead, and the files of its part {part} may be deleted; \
+         nothing was committed: run it again"
     )]
     IntentExpired {
         /// Which part.
@@ -98,7 +99,7 @@ pub enum CatalogError {
         source: BoxError,
     },
     /// The database cannot be reached, is busy, or failed. A commit may or may not have happened: repeat it as it is.
-    #[error("the catalog is not available: could not {what}; try again, and check the database and its disk")]
+    #[error("the catalog is not available: could not {what}; {}", advice(source))]
     Unavailable {
         /// What was tried.
         what: String,
@@ -192,6 +193,23 @@ impl fmt::Display for NotConserved {
         }
         let currency = if key.currency.is_empty() { "(no currency)" } else { &key.currency };
         write!(f, " {currency} is off by {difference} between {between}; nothing was committed, report this")
+    }
+}
+
+/// What to do about a database that failed. What SQLite says has no other form than its words.
+fn advice(error: &BoxError) -> &'static str {
+    let said = error.to_string();
+    let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    if says(&["is locked"]) {
+        "another process has been writing to it for too long: wait for that one, or stop it, and try again"
+    } else if says(&["disk is full"]) {
+        "make room on its disk, and try again"
+    } else if says(&["readonly database", "unable to open database file"]) {
+        "it has to be there, and outlay has to be able to write to it and to its folder"
+    } else if says(&["not a database", "malformed"]) {
+        "its file is damaged: restore it from a backup, or move it away and rebuild it with outlay recover"
+    } else {
+        "try again, and check the database and its disk"
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The name of a file is recorded before its first byte, so a crash leaves no file that nobody knows. An intent ends in
 //! one of two ways, each in one transaction: its part is committed, or it is doomed, after which it can no longer be
-//! committed and its files may be deleted.
+//! committed and its files may be deleted. It is a lease: whoever stages renews it, so that what a killed process left is
+//! known for dead soon after.
 
 use chrono::{DateTime, Utc};
 use outlay_model::part::PartFile;
@@ -24,7 +25,7 @@ pub struct Intent {
     pub source: SourceName,
     /// The files that may be written.
     pub files: Vec<PartFile>,
-    /// Until when, unless committed.
+    /// Until when, unless renewed or committed.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -37,6 +38,19 @@ impl Catalog {
         let mut tx = self.begin().await?;
         write(&mut tx, intent).await?;
         tx.commit().await.during("record the intent")
+    }
+
+    /// Keeps an intent until a later time: whoever stages the part is still there.
+    ///
+    /// # Errors
+    /// [`CatalogError::IntentExpired`] when it was doomed, given up or committed: the files are not the caller's any more.
+    pub async fn renew(&self, part: &PartId, expires_at: DateTime<Utc>) -> Result<(), CatalogError> {
+        let query = sqlx::query("UPDATE intents SET expires_at = $1 WHERE part = $2 AND state = 'open'");
+        let query = query.bind(sql::time(expires_at)).bind(part.as_str());
+        if query.execute(self.pool()).await.during("renew the intent")?.rows_affected() == 0 {
+            return Err(CatalogError::IntentExpired { part: part.clone() });
+        }
+        Ok(())
     }
 
     /// Gives a part up: the sweeper may delete its files at once. A part that is committed, swept or unknown stays as it

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _};
 
 use crate::address::{Database, percent_encode};
@@ -49,9 +49,9 @@ async fn open_sqlite(path: &Path, redacted: &str) -> Result<AnyPool, CatalogErro
     let Some(full) = full.to_str() else {
         return Err(CatalogError::BadUrl { url: redacted.to_owned(), why: "is not UTF-8".to_owned() });
     };
-    let url = format!("sqlite://{}?mode=rwc", percent_encode(full));
+    let url = |mode: &str| format!("sqlite://{}?mode={mode}", percent_encode(full));
     // Not from the pool: that would try again and again and in the end only say that it took too long.
-    let mut first = AnyConnection::connect(&url).await.during(&what)?;
+    let mut first = AnyConnection::connect(&url("rwc")).await.during(&what)?;
     prepare_sqlite(&mut first).await.during(&what)?;
     migrate(&mut first, SQLITE_LOCK, &SQLITE, redacted).await?;
     let pool = AnyPoolOptions::new()
@@ -59,12 +59,24 @@ async fn open_sqlite(path: &Path, redacted: &str) -> Result<AnyPool, CatalogErro
         // A connection to a file does not go stale; asking costs a thread switch on every query.
         .test_before_acquire(false)
         .after_connect(|conn, _| Box::pin(prepare_sqlite(conn)))
-        .connect(&url)
+        .after_release(|conn, _| Box::pin(is_at_rest(conn)))
+        // Should the file be taken away later, an empty one in its place would be worse than an error.
+        .connect(&url("rw"))
         .await
         .during(&what)?;
     // Only now: the last connection to close folds the log into the file, which is work for nothing.
     first.close().await.during(&what)?;
     Ok(pool)
+}
+
+/// Whether a connection may be used again. After a COMMIT that failed (a full disk) sqlx believes for ever that it is within a
+/// transaction, and would refuse the next one.
+async fn is_at_rest(conn: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    if conn.is_in_transaction() {
+        // The rollback of a transaction that was dropped may still be on its way.
+        conn.ping().await?;
+    }
+    Ok(!conn.is_in_transaction())
 }
 
 /// Makes the folder and says where in it the file is, whatever the path is relative to.
@@ -108,6 +120,9 @@ pub(crate) async fn migrate(
     redacted: &str,
 ) -> Result<(), CatalogError> {
     let what = format!("migrate {redacted}");
+    if is_current(conn, migrator).await {
+        return Ok(());
+    }
     let mut tx = conn.begin_with(lock.begin).await.during(&what)?;
     lock.take(&mut tx).await.during(&what)?;
     let known = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
@@ -122,6 +137,14 @@ pub(crate) async fn migrate(
         }
         Err(error) => Err(CatalogError::Unavailable { what, source: error.into() }),
     }
+}
+
+/// Whether there is nothing to do. To look takes no lock, so whoever only wants to read does not wait for whoever writes.
+async fn is_current(conn: &mut AnyConnection, migrator: &Migrator) -> bool {
+    // It fails when the table is not there yet.
+    let Ok(applied) = conn.list_applied_migrations("_sqlx_migrations").await else { return false };
+    let applied = applied.iter().map(|migration| (migration.version, &migration.checksum));
+    applied.eq(migrator.iter().map(|migration| (migration.version, &migration.checksum)))
 }
 
 async fn newest_migration(conn: &mut AnyConnection) -> Result<i64, sqlx::Error> {

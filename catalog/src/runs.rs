@@ -1,6 +1,6 @@
 //! Runs: what was tried, and what came of it.
 //!
-//! A run that could not finish stays `running`; one that was refused keeps both figures, because the part it made is
+//! A run whose process was killed stays `running` until its intent has expired and a sweep ends it; one that was refused keeps both figures, because the part it made is
 //! not live and nobody could see it otherwise (P3).
 
 use chrono::{DateTime, Utc};
@@ -97,6 +97,9 @@ impl Run {
     }
 }
 
+/// What a run says that could not say anything itself.
+const LOST: &str = "it was stopped before it was done, and nothing of it was committed; run it again";
+
 impl Catalog {
     /// Records a run when it begins. Recording it again updates it.
     ///
@@ -125,6 +128,21 @@ impl Catalog {
         write(&mut tx, run).await?;
         rejects::write(&mut tx, &run.id, rejects).await?;
         tx.commit().await.during("record the run")
+    }
+
+    /// Ends runs that nobody works on any more: they began before `begun_before`, are not finished and have no intent. Gives how
+    /// many. Should one of them be alive after all, what it has to say when it ends still counts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_lost_runs(&self, begun_before: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, CatalogError> {
+        let query = sqlx::query(
+            "UPDATE runs SET state = 'failed', finished_at = $1, message = $2 \
+             WHERE state = 'running' AND started_at < $3 \
+             AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.run = runs.id AND intents.state = 'open')",
+        );
+        let query = query.bind(sql::time(now)).bind(LOST).bind(sql::time(begun_before));
+        Ok(query.execute(self.pool()).await.during("end lost runs")?.rows_affected())
     }
 
     /// A run.

@@ -11,6 +11,7 @@ crate::stories![
     runs_are_listed_newest_first,
     a_refused_run_keeps_both_figures,
     a_committed_run_stays_committed,
+    a_run_that_nobody_works_on_is_ended,
     rejects_are_capped_but_counted,
     text_that_no_database_keeps_is_shown,
     reopening_keeps_everything,
@@ -77,6 +78,28 @@ async fn a_committed_run_stays_committed(place: &Place) {
     inconsistent(catalog.finish_run(&committed, &Rejects::default()).await);
     let run = catalog.run(&bill.run_id()).await.expect("reads").expect("is there");
     assert_eq!(run.state, RunState::Committed);
+}
+
+async fn a_run_that_nobody_works_on_is_ended(place: &Place) {
+    let catalog = &place.catalog;
+    let state = async |bill: &Bill| catalog.run(&bill.run_id()).await.expect("reads").expect("is there").state;
+    let [killed, staging, young, done] = ["p1", "p2", "p3", "p4"].map(Bill::new);
+    done.bring(catalog, 0).await.expect("commits");
+    catalog.start_run(&killed.started(at(1))).await.expect("starts");
+    staging.intend(catalog).await;
+    catalog.start_run(&young.started(at(20))).await.expect("starts");
+    assert_eq!(catalog.end_lost_runs(at(5), at(20)).await.expect("ends"), 1);
+    let run = catalog.run(&killed.run_id()).await.expect("reads").expect("is there");
+    assert_eq!((run.state, run.finished_at), (RunState::Failed, Some(at(20))));
+    assert!(run.message.expect("why").contains("run it again"));
+    assert_eq!((state(&staging).await, state(&young).await), (RunState::Running, RunState::Running));
+    assert_eq!(state(&done).await, RunState::Committed);
+    // It was alive after all.
+    let refused = Run { state: RunState::Refused, ..killed.started(at(1)) };
+    catalog.finish_run(&refused, &Rejects::default()).await.expect("still counts");
+    assert_eq!(state(&killed).await, RunState::Refused);
+    catalog.abandon(&staging.part_id()).await.expect("is given up");
+    assert_eq!(catalog.end_lost_runs(at(5), at(20)).await.expect("ends"), 1);
 }
 
 async fn rejects_are_capped_but_counted(place: &Place) {

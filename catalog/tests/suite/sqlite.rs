@@ -41,11 +41,15 @@ async fn a_file_that_another_program_locks_is_unavailable_until_it_does_not() {
     assert!(error.is_retryable(), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "the catalog is not available: could not begin a transaction; try again, and check the database and its disk"
+        "the catalog is not available: could not begin a transaction; another process has been writing to it for too long: \
+         wait for that one, or stop it, and try again"
     );
     assert!(error.source().is_some_and(|source| source.to_string().contains("database is locked")), "{error:?}");
     // Readers go on meanwhile.
     assert_eq!(catalog.snapshot().await.expect("reads").generation, 0);
+    let reader = place.replica().await;
+    assert_eq!(reader.generation().await.expect("reads"), 0);
+    reader.close().await;
     other.execute("ROLLBACK").await.expect("lets go");
     assert_eq!(catalog.commit(bill.commit(at(1))).await.expect("commits"), 1);
 }
@@ -69,6 +73,8 @@ async fn every_call_can_be_spawned() {
     spawnable(catalog.finish_run(&bill.started(at(0)), &bill.all_rejects()));
     spawnable(catalog.intend(&bill.intent(at(0))));
     spawnable(catalog.abandon(&bill.part_id()));
+    spawnable(catalog.renew(&bill.part_id(), at(0)));
+    spawnable(catalog.end_lost_runs(at(0), at(0)));
     spawnable(catalog.commit(bill.commit(at(0))));
     spawnable(catalog.sweepable(at(0), Duration::ZERO));
     spawnable(catalog.swept(&bill.part_id()));

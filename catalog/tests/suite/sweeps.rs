@@ -11,6 +11,7 @@ use crate::place::Place;
 
 crate::stories![
     an_expired_intent_cannot_be_committed,
+    an_intent_lasts_as_long_as_it_is_renewed,
     a_doomed_intent_cannot_come_back,
     a_file_that_was_intended_and_not_used_goes_with_its_part,
     an_abandoned_intent_is_swept_at_once,
@@ -39,6 +40,22 @@ async fn an_expired_intent_cannot_be_committed(place: &Place) {
     expired(catalog.commit(Bill::new("never-intended").commit(at(1))).await);
     assert_eq!(catalog.generation().await.expect("reads"), 0);
     assert_eq!(catalog.commit(bill.commit(at(59))).await.expect("is in time"), 1);
+}
+
+async fn an_intent_lasts_as_long_as_it_is_renewed(place: &Place) {
+    let catalog = &place.catalog;
+    let bill = Bill::new("p1");
+    bill.intend(catalog).await;
+    catalog.renew(&bill.part_id(), at(90)).await.expect("is renewed");
+    assert_eq!(sweepable(catalog, 89, DAY).await, []);
+    assert_eq!(sweepable(catalog, 90, DAY).await.len(), 1);
+    expired(catalog.renew(&bill.part_id(), at(200)).await);
+    expired(catalog.commit(bill.commit(at(89))).await);
+    let given_up = Bill::new("p2");
+    given_up.intend(catalog).await;
+    catalog.abandon(&given_up.part_id()).await.expect("is given up");
+    expired(catalog.renew(&given_up.part_id(), at(200)).await);
+    expired(catalog.renew(&PartId::new("unknown"), at(200)).await);
 }
 
 async fn a_doomed_intent_cannot_come_back(place: &Place) {
