@@ -32,6 +32,14 @@ impl Store {
         self.home.remove_unfinished(path).await
     }
 
+    /// Removes what crashes left of writing documents into a folder. Nobody may be writing one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be removed.
+    pub async fn remove_unfinished(&self, folder: &str) -> Result<(), StoreError> {
+        self.home.remove_unfinished(&format!("{}/", folder.trim_end_matches('/'))).await
+    }
+
     /// The paths of everything below a folder, at any depth, sorted; none when there is no such folder.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk would not.
-    #[error("{}: cannot be read or written", path.display())]
+    #[error("{} cannot be read or written; {}", path.display(), advice(source))]
     Io {
         /// What.
         path: PathBuf,
@@ -86,6 +86,17 @@ pub enum StoreError {
     /// The thread that did the work is gone.
     #[error("the query was stopped")]
     Stopped,
+}
+
+/// What to do about a disk.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk and run it again",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "let outlay write there and run it again"
+        }
+        _ => "look at that disk and run it again",
+    }
 }
 
 impl StoreError {

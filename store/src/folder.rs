@@ -67,8 +67,12 @@ impl Folder {
         if let Err(error) = written {
             // It may not even be there; the error that matters is the first one.
             let _ = fs::remove_file(&unfinished);
-            return Err(failed(error));
+            // Whoever wrote the same file meanwhile has tidied up.
+            if error.kind() != io::ErrorKind::NotFound || !path.exists() {
+                return Err(failed(error));
+            }
         }
+        self.remove_unfinished(relative)?;
         self.sync_above(&path)
     }
 
@@ -138,18 +142,22 @@ impl Folder {
         Ok(found)
     }
 
-    /// Removes a file. One that is not there is fine.
+    /// Removes a file for good: it does not come back after a power cut, when nobody remembers it. One that is not there is fine.
     pub(crate) fn remove(&self, relative: &str) -> Result<(), StoreError> {
         let path = self.path(relative);
-        gone(fs::remove_file(&path)).map_err(|source| StoreError::io(&path, source))
+        let folder = path.parent().unwrap_or(&self.root);
+        let removed = fs::remove_file(&path).and_then(|()| File::open(folder)?.sync_all());
+        gone(removed).map_err(|source| StoreError::io(&path, source))
     }
 
-    /// Removes what a crash left of writing a file.
+    /// Removes what crashes left of writing a file; of every file in a folder when the path ends with a `/`.
     pub(crate) fn remove_unfinished(&self, relative: &str) -> Result<(), StoreError> {
         let path = self.path(relative);
         let failed = |source| StoreError::io(&path, source);
-        let Ok(entries) = path.parent().unwrap_or(&self.root).read_dir() else { return Ok(()) };
-        let prefix = unfinished_prefix(&path);
+        let every = relative.ends_with('/');
+        let folder = if every { path.as_path() } else { path.parent().unwrap_or(&self.root) };
+        let Ok(entries) = folder.read_dir() else { return Ok(()) };
+        let prefix = if every { ".".to_owned() } else { unfinished_prefix(&path) };
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();

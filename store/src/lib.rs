@@ -19,6 +19,7 @@ mod refusal;
 mod reshape;
 mod scan;
 mod scratch;
+mod sink;
 mod stage;
 
 use std::path::{Path, PathBuf};

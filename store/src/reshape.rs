@@ -15,7 +15,7 @@ use polars::prelude::{ChunkAgg, IntoLazy, LazyFrame, SortMultipleOptions, col, l
 use crate::cache::Held;
 use crate::home::blocking;
 use crate::scan::scan_files;
-use crate::stage::{ROW_GROUP, StageSpec, Staged, create, read_back, scan, streamed, sync, texts, writer};
+use crate::stage::{StageSpec, Staged, read_back, scan, streamed, texts, write_daily};
 use crate::{Store, StoreError};
 
 /// The delivery that a file of several parts says it is of.
@@ -66,8 +66,7 @@ impl Store {
             tag_keys: part.tag_keys.clone(),
         };
         let path = self.home.staging(&file.path);
-        writer(create(&path)?, &spec, Some(&staged)).with_row_group_size(Some(ROW_GROUP)).finish(&mut daily)?;
-        sync(&path)?;
+        write_daily(&path, &spec, &staged, &mut daily)?;
         Ok(staged)
     }
 
@@ -119,8 +118,7 @@ impl Store {
         };
         let path = self.home.staging(&PartFile::new(Layer::Daily, source, bundle).path);
         let staged = Staged::of_several(before.values());
-        writer(create(&path)?, &spec, Some(&staged)).with_row_group_size(Some(ROW_GROUP)).finish(&mut frame)?;
-        sync(&path)?;
+        write_daily(&path, &spec, &staged, &mut frame)?;
         if by_part(scan(&path)?)? != before {
             return Err(StoreError::NotConserved { column: PART_ID });
         }

@@ -5,7 +5,7 @@
 //! after it: when the catalog commits, the bytes are there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bigdecimal::BigDecimal;
@@ -24,6 +24,7 @@ use polars::prelude::{
 
 use crate::footer::key;
 use crate::reshape::PartSums;
+use crate::sink::{Sink, Why};
 use crate::{Store, StoreError};
 
 /// Rows of a row group: enough to compress well, few enough to hold in memory.
@@ -50,7 +51,8 @@ pub struct StageSpec {
 pub struct Stage<'a> {
     store: &'a Store,
     spec: StageSpec,
-    writer: BatchedWriter<File>,
+    writer: BatchedWriter<Sink>,
+    why: Why,
     path: PathBuf,
     pending: Option<DataFrame>,
     rows: u64,
@@ -117,11 +119,11 @@ impl Store {
     /// [`StoreError`] when the file cannot be created.
     pub fn stage(&self, spec: StageSpec) -> Result<Stage<'_>, StoreError> {
         let path = self.home.staging(&file_path(&spec, Layer::Charges));
-        let file = create(&path)?;
+        let (sink, why) = Sink::create(&path)?;
         let schema =
             schema::of(schema::ordered(owned_columns(&spec).iter().map(String::as_str)).iter().map(String::as_str));
-        let writer = writer(file, &spec, None).batched(&schema)?;
-        Ok(Stage { store: self, spec, writer, path, pending: None, rows: 0 })
+        let writer = writer(sink, &spec, None).batched(&schema).map_err(|error| why.explain(error))?;
+        Ok(Stage { store: self, spec, writer, why, path, pending: None, rows: 0 })
     }
 }
 
@@ -151,7 +153,7 @@ impl Stage<'_> {
     fn flush(&mut self) -> Result<(), StoreError> {
         if let Some(mut pending) = self.pending.take().filter(|pending| pending.height() > 0) {
             pending.rechunk_mut();
-            self.writer.write_batch(&pending)?;
+            self.writer.write_batch(&pending).map_err(|error| self.why.explain(error))?;
         }
         Ok(())
     }
@@ -162,7 +164,7 @@ impl Stage<'_> {
     /// [`StoreError`] when the engine or the disk fails, or the roll-up does not add up.
     pub fn finish(mut self, daily_keys: &[TagKey]) -> Result<Staged, StoreError> {
         self.flush()?;
-        self.writer.finish()?;
+        self.writer.finish().map_err(|error| self.why.explain(error))?;
         sync(&self.path)?;
 
         let columns = owned_columns(&self.spec);
@@ -173,9 +175,7 @@ impl Stage<'_> {
         let staged = read_back(self.rows, &self.path, &columns, daily_tags, &daily)?;
 
         let path = self.store.home.staging(&file_path(&self.spec, Layer::Daily));
-        let file = create(&path)?;
-        writer(file, &self.spec, Some(&staged)).with_row_group_size(Some(ROW_GROUP)).finish(&mut daily)?;
-        sync(&path)?;
+        write_daily(&path, &self.spec, &staged, &mut daily)?;
         Ok(staged)
     }
 }
@@ -250,15 +250,8 @@ fn file_path(spec: &StageSpec, layer: Layer) -> String {
     files.into_iter().find(|file| file.layer == layer).map(|file| file.path).unwrap_or_default()
 }
 
-pub(crate) fn create(path: &Path) -> Result<File, StoreError> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|source| StoreError::io(folder, source))?;
-    }
-    File::create_new(path).map_err(|source| StoreError::io(path, source))
-}
-
 /// Makes sure a file's bytes and its name survive a power cut.
-pub(crate) fn sync(path: &Path) -> Result<(), StoreError> {
+fn sync(path: &Path) -> Result<(), StoreError> {
     let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
     sync(path).map_err(|source| StoreError::io(path, source))?;
     for folder in path.ancestors().skip(1).take(3) {
@@ -267,8 +260,21 @@ pub(crate) fn sync(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Writes and syncs a file of daily rows.
+pub(crate) fn write_daily(
+    path: &Path,
+    spec: &StageSpec,
+    staged: &Staged,
+    rows: &mut DataFrame,
+) -> Result<(), StoreError> {
+    let (sink, why) = Sink::create(path)?;
+    let writer = writer(sink, spec, Some(staged)).with_row_group_size(Some(ROW_GROUP));
+    writer.finish(rows).map_err(|error| why.explain(error))?;
+    sync(path)
+}
+
 /// A writer whose footer says what the file is, so that the catalog could be rebuilt from the store.
-pub(crate) fn writer(file: File, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWriter<File> {
+fn writer(sink: Sink, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWriter<Sink> {
     let mut footer = vec![
         (key::PART.to_owned(), spec.part.to_string()),
         (key::SOURCE.to_owned(), spec.source.to_string()),
@@ -289,7 +295,7 @@ pub(crate) fn writer(file: File, spec: &StageSpec, staged: Option<&Staged>) -> P
         None => ParquetCompression::Zstd(ZstdLevel::try_new(1).ok()),
         Some(_) => ParquetCompression::Lz4Raw,
     };
-    ParquetWriter::new(file)
+    ParquetWriter::new(sink)
         .with_compression(compression)
         .with_statistics(StatisticsOptions::default())
         .with_key_value_metadata(Some(KeyValueMetadata::from_static(footer)))
