@@ -21,6 +21,7 @@ use outlay_model::query::ParameterError;
 
 use crate::app::App;
 use crate::config::{self, Config, ConfigError, Loaded};
+use crate::pipeline::same_history;
 use crate::serve::serve;
 
 /// What your clouds cost, whose cost it is, and when something is off.
@@ -103,18 +104,41 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve { listen } => {
             let listen = listen.unwrap_or(config.server.listen);
             let ready = |address| eprintln!("outlay serves on http://{address}/api/v1/spend (Ctrl-C stops it)");
-            serve(App::open(config).await?, &config.server, listen, ready).await?;
+            let app = App::open(config).await?;
+            same_history(&app).await?;
+            serve(app, &config.server, listen, ready).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Import(import) => import::run(import, &App::open(config).await?).await,
-        Command::Spend(spend) => spend::run(spend, &App::open(config).await?).await,
-        Command::Export(export) => export::run(export, &App::open(config).await?).await,
-        Command::Reconcile(reconcile) => reconcile::run(reconcile, &App::open(config).await?).await,
-        Command::Check => check::run(&App::open(config).await?).await,
-        Command::Rebuild(rebuild) => rebuild::run(rebuild, &App::open(config).await?).await,
-        Command::Recover(recover) => recover::run(recover, &App::open(config).await?).await,
+        Command::Import(import) => with_app(config, async |app| import::run(import, app).await).await,
+        Command::Spend(spend) => with_app(config, async |app| spend::run(spend, app).await).await,
+        Command::Export(export) => with_app(config, async |app| export::run(export, app).await).await,
+        Command::Reconcile(reconcile) => with_app(config, async |app| reconcile::run(reconcile, app).await).await,
+        Command::Check => closing(App::open(config).await?, async |app| check::run(app).await).await,
+        Command::Rebuild(rebuild) => with_app(config, async |app| rebuild::run(rebuild, app).await).await,
+        Command::Recover(recover) => {
+            closing(App::open(config).await?, async |app| recover::run(recover, app).await).await
+        }
         Command::Demo(_) => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Opens catalog and store for a command. A catalog that is lost is not taken for an empty one.
+async fn with_app(
+    config: &Config,
+    command: impl AsyncFnOnce(&App) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    closing(App::open(config).await?, async |app| {
+        same_history(app).await?;
+        command(app).await
+    })
+    .await
+}
+
+/// Closes the catalog in an orderly way when the command is done: all of it is in its file then, unless another process has it open.
+async fn closing(app: App, command: impl AsyncFnOnce(&App) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    let result = command(&app).await;
+    app.catalog.close().await;
+    result
 }
 
 fn load(arguments: &Arguments) -> Result<Loaded, ConfigError> {

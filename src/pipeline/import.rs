@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use anyhow::Context;
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use outlay_catalog::{CatalogError, Commit, Intent, Rejects, Run};
 use outlay_collectors::CollectError;
 use outlay_collectors::focus::{self, Coverage, Delivery, Normaliser};
@@ -20,12 +20,10 @@ use uuid::Uuid;
 
 use super::balance::{RejectedSums, balances};
 use super::guards::refusal;
+use super::lease::{LEASE, alive, clear_away};
 use crate::app::{App, now};
 
 pub use super::guards::Force;
-
-/// How long a part may take from its intent to its commit.
-const STAGING: Duration = Duration::hours(12);
 
 /// Bills to import.
 #[derive(Debug, Clone)]
@@ -83,12 +81,17 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
     for delivery in deliveries {
         runs.push(one(app, request, delivery, &progress).await?);
     }
-    super::keep_in_shape(app).await?;
-    // The bills are in, whatever cannot be removed yet.
-    if let Err(error) = super::sweep(app).await {
-        tracing::warn!(error = format!("{error:#}"), "the sweep failed; the next one tries again");
+    if let Err(error) = keep_house(app).await {
+        // The bills are in; this is only about what they replaced.
+        tracing::warn!(error = format!("{error:#}"), "not all old files could be removed; the next import tries again");
     }
     Ok(runs)
+}
+
+async fn keep_house(app: &App) -> anyhow::Result<()> {
+    super::keep_in_shape(app).await?;
+    super::sweep(app).await?;
+    Ok(())
 }
 
 /// What became of a staged delivery.
@@ -110,7 +113,7 @@ async fn one(
     let mut rejects = Rejects::default();
     let result = stage_and_commit(app, request, delivery, progress, &mut run, &mut rejects).await;
     run.finished_at = Some(now());
-    match result {
+    let failure = match result {
         Ok(Outcome::Committed) => {
             // The bill is in, whatever becomes of its record; the sweeper writes what is missing.
             if let Err(error) = super::record(app).await {
@@ -118,19 +121,40 @@ async fn one(
             }
             return Ok(run);
         }
-        Ok(Outcome::Unchanged) => run.state = RunState::Unchanged,
-        Ok(Outcome::Refused) => run.state = RunState::Refused,
+        Ok(Outcome::Unchanged) => {
+            run.state = RunState::Unchanged;
+            None
+        }
+        Ok(Outcome::Refused) => {
+            run.state = RunState::Refused;
+            None
+        }
         Err(error) => {
             run.state = RunState::Failed;
             run.message = Some(format!("{error:#}"));
+            if let Some(CatalogError::IntentExpired { part }) = error.downcast_ref() {
+                clear_away(app, &Store::files_of(&run.source, part)).await;
+            }
+            Some(error)
+        }
+    };
+    match (give_up(app, &mut run, &rejects).await, failure) {
+        (Ok(()), _) => Ok(run),
+        (Err(error), None) => Err(error.into()),
+        // Most likely for the same reason, and the first one says what it kept from happening.
+        (Err(error), Some(failure)) => {
+            tracing::warn!(error = error.to_string(), "how the run ended could not be recorded either");
+            Err(failure)
         }
     }
-    // The part was never made live: what was written of it may go.
+}
+
+/// The part was never made live: what was written of it may go.
+async fn give_up(app: &App, run: &mut Run, rejects: &Rejects) -> Result<(), CatalogError> {
     if let Some(part) = run.part.take() {
         app.catalog.abandon(&part).await?;
     }
-    app.catalog.finish_run(&run, &rejects).await?;
-    Ok(run)
+    app.catalog.finish_run(run, rejects).await
 }
 
 async fn stage_and_commit(
@@ -150,7 +174,7 @@ async fn stage_and_commit(
     refuse_twice(app, &request.source, &delivery).await?;
     let part = PartId::new(new_id());
     let files = Store::files_of(&request.source, &part);
-    let (source, expires_at) = (request.source.clone(), now() + STAGING);
+    let (source, expires_at) = (request.source.clone(), now() + LEASE);
     let intent = Intent { part: part.clone(), run: run.id.clone(), source, files, expires_at };
     app.catalog.intend(&intent).await?;
     run.part = Some(part.clone());
@@ -160,13 +184,19 @@ async fn stage_and_commit(
         store: Arc::clone(&app.store),
         settings: Arc::clone(&app.settings),
         source: request.source.clone(),
-        part,
+        part: part.clone(),
         progress: Arc::clone(progress),
         started: run.started_at,
     };
     let (key, fingerprint) = (delivery.key.clone(), delivery.fingerprint.clone());
-    let done =
-        tokio::task::spawn_blocking(move || work.stage(&delivery)).await?.context("the delivery cannot be staged")?;
+    let done = alive(app, &part, tokio::task::spawn_blocking(move || work.stage(&delivery))).await?;
+    let held = app.catalog.renew(&part, now() + LEASE).await;
+    if let Err(expired @ CatalogError::IntentExpired { .. }) = held {
+        // Its files may be gone by now, and whatever staging says of them is beside the point.
+        return Err(expired.into());
+    }
+    let done = done.context("the delivery cannot be staged")?;
+    held?;
     *rejects = done.rejects;
     run.rows = done.part.rows;
     run.rejected = rejects.rows();
@@ -177,7 +207,8 @@ async fn stage_and_commit(
     if run.refused.is_some() {
         return Ok(Outcome::Refused);
     }
-    app.store.publish(&done.part.files).await.context("the delivery cannot be brought to the store")?;
+    let published = alive(app, &done.part.id, app.store.publish(&done.part.files)).await;
+    published.context("the delivery cannot be brought to the store")?;
     let at = now();
     let message = last.as_ref().map(|last| format!("replaces {} charges", last.rows));
     let committed = Run { state: RunState::Committed, finished_at: Some(at), message, ..run.clone() };
@@ -190,7 +221,12 @@ async fn stage_and_commit(
         replaces: last.map(|last| last.id),
         now: at,
     };
-    match app.catalog.commit(commit).await {
+    let mut committing = app.catalog.commit(commit.clone()).await;
+    if committing.as_ref().is_err_and(CatalogError::is_retryable) {
+        // Perhaps only the answer got lost. To commit again what is committed changes nothing.
+        committing = app.catalog.commit(commit).await;
+    }
+    match committing {
         Ok(_) => {
             *run = committed;
             Ok(Outcome::Committed)

@@ -3,13 +3,14 @@
 mod balance;
 mod guards;
 mod import;
+mod lease;
 mod record;
 mod recover;
 mod reshape;
 mod sweep;
 
 pub use import::{Force, ImportRequest, Progress, import};
-pub use record::{forgotten, record};
+pub use record::{forgotten, record, same_history};
 pub use recover::{LeftOut, Recovered, recover};
 pub use reshape::{Stale, Which, keep_in_shape, rebuild, stale};
 pub use sweep::sweep;

@@ -85,6 +85,8 @@ pub async fn recover(app: &App, discard_strays: bool) -> anyhow::Result<Recovere
     let live = app.catalog.snapshot().await?;
     let discarded = discard_strays && left_out.is_empty();
     if discarded {
+        // Without a catalog nobody is writing any.
+        app.store.remove_unfinished(FOLDER).await?;
         for part in &dropped {
             app.store.remove_document(&document(part)).await?;
         }

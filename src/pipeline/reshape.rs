@@ -17,10 +17,9 @@ use outlay_model::{DateRange, PartId, RunId, SourceName, TagKey};
 use outlay_store::Staged;
 use uuid::Uuid;
 
+use super::lease::{LEASE, alive, clear_away};
 use crate::app::{App, now};
 
-/// How long writing files anew may take.
-const WRITING: TimeDelta = TimeDelta::hours(12);
 /// A grace that nobody sees the end of. Of years with five digits, the catalog would not know that they come later.
 const FOR_EVER: TimeDelta = TimeDelta::days(36_525);
 
@@ -237,11 +236,14 @@ async fn reshape(
     let mut run = Run::started(RunId::new(new_id()), source.clone(), kind, now());
     app.catalog.start_run(&run).await?;
     if let Some((part, file)) = &written {
-        let (part, files, expires_at) = (part.clone(), vec![file.clone()], now() + WRITING);
+        let (part, files, expires_at) = (part.clone(), vec![file.clone()], now() + LEASE);
         app.catalog.intend(&Intent { part, run: run.id.clone(), source, files, expires_at }).await?;
     }
     let done = async {
-        let parts = write().await?;
+        let parts = match &written {
+            Some((part, _)) => alive(app, part, write()).await?,
+            None => write().await?,
+        };
         let at = now();
         run.rows = parts.iter().map(|(part, _)| part.rows).sum();
         (run.state, run.finished_at, run.message) = (RunState::Committed, Some(at), Some(message));
@@ -252,8 +254,11 @@ async fn reshape(
         anyhow::Ok(app.catalog.refile(&refile).await?)
     };
     if let Err(error) = done.await {
-        if let Some((part, _)) = &written {
+        if let Some((part, file)) = &written {
             app.catalog.abandon(part).await?;
+            if matches!(error.downcast_ref(), Some(CatalogError::IntentExpired { .. })) {
+                clear_away(app, std::slice::from_ref(file)).await;
+            }
         }
         // Somebody restated the bill meanwhile: its new copy is in shape already, or is looked at next time.
         let superseded = matches!(error.downcast_ref(), Some(CatalogError::Superseded { .. }));

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use outlay_catalog::Doomed;
 
+use super::lease::LEASE;
 use super::record::{document, record};
 use crate::app::{App, now};
 
-/// Removes the files of expired intents and of parts retired for longer than the grace, and gives how many parts went.
+/// Removes the files of expired intents and of parts retired for longer than the grace, and gives how many parts went. Runs that
+/// were killed are ended.
 ///
 /// Retired parts wait until what took their place is recorded beside the bills: whatever happens to the catalog then, the
 /// old bill or the new one can be recovered.
@@ -23,15 +25,18 @@ pub async fn sweep(app: &App) -> anyhow::Result<usize> {
             Duration::MAX
         }
     };
-    let doomed = app.catalog.sweepable(now(), grace).await?;
-    let (mut removed, mut failed) = (0, None);
+    let now = now();
+    let doomed = app.catalog.sweepable(now, grace).await?;
+    app.catalog.end_lost_runs(now - LEASE, now).await?;
+    let (mut removed, mut failure) = (0, None);
     for doomed in doomed {
+        // One file that cannot be removed does not keep the others.
         match remove(app, doomed).await {
             Ok(()) => removed += 1,
-            Err(error) => failed = failed.or(Some(error)),
+            Err(error) => failure = failure.or(Some(error)),
         }
     }
-    failed.map_or(Ok(removed), Err)
+    failure.map_or(Ok(removed), Err)
 }
 
 async fn remove(app: &App, Doomed { part, files }: Doomed) -> anyhow::Result<()> {
