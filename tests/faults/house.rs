@@ -155,7 +155,7 @@ impl House {
         ended.out
     }
 
-    /// Every file of the store, relative to it. What belongs to the catalog is left out.
+    /// Every file of the store, relative to it, but for the one it is tried with. What belongs to the catalog is left out.
     pub fn files(&self) -> BTreeSet<String> {
         let (mut files, mut folders) = (BTreeSet::new(), vec![self.data()]);
         while let Some(folder) = folders.pop() {
@@ -169,7 +169,7 @@ impl House {
                 }
             }
         }
-        files.retain(|file| !file.starts_with("catalog.db"));
+        files.retain(|file| !file.starts_with("catalog.db") && file != "probe");
         files
     }
 

@@ -128,6 +128,7 @@ pub fn place(calls: &[(Phase, Call)], at: usize, when: When) -> Place {
     // The name of a file in the store is new every time, that of its folder is not.
     let part = match call.path.rsplit_once('/') {
         Some((folder, name)) if name.len() > 36 => format!("{folder}/"),
+        Some((folder, name)) if name.starts_with('.') => format!("{folder}/."),
         _ => format!("{}$", call.path),
     };
     let alike = |other: &Call| match part.strip_suffix('$') {
