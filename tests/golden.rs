@@ -14,7 +14,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("there") {
         let path = entry.expect("reads").path();
         let target = to.join(path.file_name().expect("has a name"));
-        if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(&path, &target).expect("copies")) }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("copies");
+        }
     }
 }
 

@@ -30,7 +30,7 @@ fn day(day: u32, cost: &str) -> String {
             ("ChargePeriodEnd", &end),
             ("EffectiveCost", cost),
             ("ResourceId", "i-1"),
-            ("Tags", if day % 2 == 0 { r#"{"team":"even","env":"prod"}"# } else { "" }),
+            ("Tags", if day.is_multiple_of(2) { r#"{"team":"even","env":"prod"}"# } else { "" }),
         ],
         &[
             ("BillingPeriodStart", "2026-03-01T00:00:00Z"),

@@ -125,6 +125,7 @@ fn same_answers(local: &Machine, remote: &Machine) {
     assert_eq!(export(local), export(remote));
 }
 
+#[expect(clippy::disallowed_methods, reason = "whoever starts the tests says where the services are")]
 fn needed(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/run, or start what tests/needs does"))
 }

@@ -152,10 +152,8 @@ async fn scattered(app: &App, today: NaiveDate) -> anyhow::Result<Vec<(SourceNam
     let mut months: BTreeMap<(SourceName, NaiveDate), Vec<Part>> = BTreeMap::new();
     for part in &app.catalog.snapshot().await?.parts {
         let Some(days) = part.days.filter(|_| part.files(Layer::Daily).next().is_some()) else { continue };
-        let Some((month, end)) = first_of_month(days.from()).and_then(|month| Some((month, month + Months::new(1))))
-        else {
-            continue;
-        };
+        let Some(month) = first_of_month(days.from()) else { continue };
+        let end = month + Months::new(1);
         if days.to() <= end && end.checked_add_signed(final_after).is_some_and(|day| day <= today) {
             months.entry((part.source.clone(), month)).or_default().push(part.clone());
         }

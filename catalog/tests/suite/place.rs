@@ -152,6 +152,7 @@ fn server_url() -> String {
 
 /// With KEEP_TEST_CATALOGS databases stay, to be looked at; where they are is said.
 #[expect(clippy::disallowed_methods, reason = "only whoever starts the tests knows that he will look")]
+#[expect(clippy::print_stdout, reason = "and he looks at what the tests say")]
 fn is_kept(url: &str) -> bool {
     let kept = std::env::var_os("KEEP_TEST_CATALOGS").is_some();
     if kept {
