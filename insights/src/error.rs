@@ -42,7 +42,7 @@ pub enum InsightError {
         /// The days asked for.
         range: DateRange,
     },
-    /// What the question is about was kept once ([retention]).
+    /// What the question is about was kept once (`[retention]`).
     #[error(
         "the charges of {days} are kept no longer in the detail this asks for ([retention]): ask for later days, or by \
          dimensions that the daily totals keep"
