@@ -14,7 +14,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use futures_util::stream::unfold;
+use futures_util::stream::{StreamExt as _, unfold};
 use outlay_insights::{Export, InsightError};
 use outlay_model::export::{DEFAULT_VERSION, ExportParams, ExportQuery, FileKind, VERSIONS};
 use outlay_model::focus::FocusVersion;
@@ -202,6 +202,8 @@ fn send(export: Export, format: Format, now: DateTime<Utc>) -> Response {
         }
     });
     let chunks = unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|chunk| (chunk, receiver)) });
+    // Whoever packs the body asks once more after its end.
+    let chunks = chunks.fuse();
     let mut response = Body::from_stream(chunks).into_response();
     for (header, text) in headers {
         if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
