@@ -57,7 +57,9 @@ fn the_slower_of_two_importers_of_one_bill_finds_it_there() {
 #[test]
 fn an_importer_that_slept_for_too_long_commits_nothing_and_leaves_nothing() {
     let phases = [Phase::Charges, Phase::SyncCharges, Phase::Daily, Phase::SyncDaily];
-    each(places(Story::Restate, &phases, 1), |struck| {
+    // SQLite syncs the data folder too, from within its transactions: who stands still there keeps everybody from writing.
+    let places = places(Story::Restate, &phases, 1).into_iter().filter(|struck| struck.place.part != "data$");
+    each(places.collect(), |struck| {
         let house = Arc::new(struck.story.house());
         house.write("other.csv", &small_bill("other", "2026-09"));
         let server = Server::over(&house);
