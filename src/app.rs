@@ -1,19 +1,23 @@
 //! The parts of a running Outlay, put together from its configuration.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use outlay_catalog::Catalog;
-use outlay_collectors::focus::Settings;
+use outlay_collectors::http::Http;
+use outlay_collectors::{Settings, Variables};
 use outlay_insights::Insights;
 use outlay_ledger::tags::Privacy;
+use outlay_model::SourceName;
 use outlay_model::part::Guard;
 use outlay_model::rates::RateTable;
 use outlay_store::{BucketSettings, Store, StoreError};
+use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Retention, StorePlace};
+use crate::config::{Config, Retention, Source, StorePlace};
 
 /// Everything a command needs.
 #[derive(Clone)]
@@ -34,6 +38,12 @@ pub struct App {
     pub final_after_days: u32,
     /// How long what is kept.
     pub retention: Retention,
+    /// The accounts whose bills are collected.
+    pub sources: Arc<Vec<Source>>,
+    /// A folder for bills that are being read.
+    pub scratch: PathBuf,
+    /// The environment.
+    pub variables: Arc<Variables>,
 }
 
 impl App {
@@ -58,7 +68,30 @@ impl App {
             retire_grace: Duration::from_secs(u64::from(config.store.retire_grace_hours) * 3600),
             final_after_days: config.store.final_after_days,
             retention: config.retention.clone(),
+            sources: Arc::new(config.source.clone()),
+            scratch: config.collect.scratch.clone(),
+            variables: Arc::new(Variables(variables().collect())),
         })
+    }
+
+    /// The source of this name.
+    ///
+    /// # Errors
+    /// When none is configured under it.
+    pub fn source(&self, name: &str) -> anyhow::Result<&Source> {
+        self.sources.iter().find(|source| source.name.as_str() == name).with_context(|| {
+            let names: Vec<&str> = self.sources.iter().map(|source| source.name.as_str()).collect();
+            match names.as_slice() {
+                [] => format!("no source {name:?}: the configuration has none; add [[source]] to it"),
+                names => format!("no source {name:?}: the configuration has {}", names.join(", ")),
+            }
+        })
+    }
+
+    /// A source's way out.
+    #[must_use]
+    pub fn http(&self, _source: &SourceName, stop: &CancellationToken) -> Http {
+        Http { stop: stop.clone(), ..Http::default() }
     }
 }
 
@@ -68,16 +101,18 @@ async fn open_store(config: &Config, privacy: Privacy) -> Result<Store, StoreErr
         StorePlace::Bucket(url) => {
             let settings = BucketSettings {
                 url: url.clone(),
-                // A value that is no text is for somebody else.
-                variables: std::env::vars_os()
-                    .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                    .collect(),
+                variables: variables().collect(),
                 cache: config.store.cache.clone(),
                 cache_bytes: u64::from(config.store.cache_gib) << 30,
             };
             Store::open_bucket(settings, config.tags.clone(), privacy).await
         }
     }
+}
+
+/// The environment. A value that is no text is for somebody else.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The time. Only this crate reads the clock; every room is told.

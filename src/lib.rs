@@ -9,5 +9,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod id;
 pub mod pipeline;
+pub mod schedule;
 pub mod serve;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use common::{House, bill};
 use outlay::pipeline::{self, Force, ImportRequest};
+use outlay_collectors::focus::Focus;
 use outlay_model::part::RunState;
 use outlay_model::{DeliveryKey, SourceName};
 
@@ -212,7 +213,7 @@ async fn a_file_is_never_counted_twice() {
     let import = async |files: &[String], key: Option<&str>| {
         let request = ImportRequest {
             source: SourceName::parse("aws").expect("a name"),
-            kind: "focus".to_owned(),
+            format: &Focus,
             files: files.to_vec(),
             delivery: key.map(DeliveryKey::new),
             force: Force::default(),

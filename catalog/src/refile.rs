@@ -74,7 +74,7 @@ fn check(refile: &Refile) -> Result<(), CatalogError> {
             files: before.files.clone(),
             bundle: before.bundle.clone(),
             daily_tags: before.daily_tags.clone(),
-            versions: before.versions,
+            versions: before.versions.clone(),
             ..after.clone()
         };
         if same != *before {

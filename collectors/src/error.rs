@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use outlay_model::SourceName;
 use polars::prelude::PolarsError;
+
+use crate::http::FetchError;
 
 /// A bill could not be read. Lines that cannot be taken are not errors but rejects.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +114,20 @@ pub enum CollectError {
         /// The file.
         path: PathBuf,
     },
+    /// What a source is configured with cannot be understood.
+    #[error("{source_name}: {}", .error.message())]
+    Settings {
+        /// Which source.
+        source_name: SourceName,
+        /// Why.
+        error: toml::de::Error,
+    },
+    /// Something could not be brought from the provider.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Nobody wants the rest of a bill that is being read.
+    #[error("stopped before the end")]
+    Stopped,
     /// A frame could not be built; a bug.
     #[error("a batch could not be normalised")]
     Frame(#[from] PolarsError),

@@ -1,15 +1,29 @@
 //! Reads what providers deliver and turns it into FOCUS charges.
 //!
-//! One folder a provider format. A collector is split so that it can be trusted: a *survey* adds up the raw cells of a
-//! delivery, *normalise* turns the same cells into charges, and the two share no code, so that what was lost between
-//! them would show (P1). Files are read in bounded batches, never whole.
+//! A collector has two halves (docs/COLLECTORS.md). A [`Collector`] talks to one provider: it lists what there is and
+//! brings a delivery's files. A [`Format`] says what such a file means: a *survey* adds up its raw cells, *normalise* turns
+//! the same cells into charges, and the two share no code that reads a number, so that what was lost between them would show
+//! (P1). Files are read in bounded batches, never whole.
 
+pub mod collector;
+pub mod delivery;
 pub mod error;
 pub mod exact;
 pub mod focus;
+pub mod folder;
+pub mod format;
+pub mod http;
 pub mod input;
+mod invoice;
 mod labels;
+pub mod normalise;
 pub mod raw;
 pub mod records;
+pub mod registry;
 
+pub use collector::{Checked, Collected, Collector, Context, Kind, Listed, Listing, SourceSettings, Variables};
+pub use delivery::{Delivery, FileSurvey, Settings, deliveries, surveys};
 pub use error::CollectError;
+pub use format::{FORMATS, Format, format};
+pub use normalise::{Coverage, NormalBatch, Normaliser};
+pub use registry::{KINDS, kind};

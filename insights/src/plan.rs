@@ -68,7 +68,7 @@ impl Plan {
                 continue;
             }
             let from_text = match layer {
-                Layer::Daily => BTreeSet::new(),
+                Layer::Daily | Layer::Raw => BTreeSet::new(),
                 Layer::Charges => dimensions.iter().filter_map(|dimension| without_column(part, dimension)).collect(),
             };
             reads.add(part, layer, inside, from_text);

@@ -53,6 +53,10 @@ text_id! {
     RunId
 }
 text_id! {
+    /// One job. Sorts by the time it was requested (UUIDv7).
+    JobId
+}
+text_id! {
     /// A team, by the name the ownership rules give it.
     TeamId
 }

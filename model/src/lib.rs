@@ -10,20 +10,24 @@ pub mod export;
 pub mod filter;
 pub mod focus;
 pub mod ids;
+pub mod job;
 pub mod money;
 pub mod part;
 pub mod period;
 pub mod query;
 pub mod rates;
 pub mod report;
+pub mod source;
 pub mod tags;
 
 pub use currency::Currency;
 pub use dimension::Dimension;
 pub use filter::Filter;
-pub use ids::{DeliveryKey, PartId, RunId, SourceName, TagKey, TeamId};
+pub use ids::{DeliveryKey, JobId, PartId, RunId, SourceName, TagKey, TeamId};
+pub use job::{Fence, Job, JobProgress, JobState, Request, RequestedBy};
 pub use money::Money;
 pub use period::{DateRange, Granularity};
+pub use source::{DayState, Role, Source};
 
 /// The team of a charge that no rule claims (docs/ARCHITECTURE.md).
 pub const UNALLOCATED: &str = "unallocated";

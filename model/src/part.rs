@@ -14,7 +14,7 @@ use crate::money::exact;
 use crate::query::Metric;
 use crate::{Currency, DateRange, DeliveryKey, Money, PartId, SourceName, TagKey};
 
-/// Which of a part's two tables.
+/// What a file of a part holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
@@ -22,6 +22,8 @@ pub enum Layer {
     Charges,
     /// Rolled up by day.
     Daily,
+    /// What the provider answered, as it came: zstd-compressed JSON lines. Kept where asking again costs or is too late.
+    Raw,
 }
 
 impl Layer {
@@ -31,6 +33,7 @@ impl Layer {
         match self {
             Self::Charges => "charges",
             Self::Daily => "daily",
+            Self::Raw => "raw",
         }
     }
 }
@@ -38,7 +41,7 @@ impl Layer {
 /// One immutable file of a part.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PartFile {
-    /// Which table.
+    /// What it holds.
     pub layer: Layer,
     /// Its path below the store.
     pub path: String,
@@ -48,7 +51,11 @@ impl PartFile {
     /// The file of one layer that is named after a part, or after a bundle of several.
     #[must_use]
     pub fn new(layer: Layer, source: &SourceName, id: &PartId) -> Self {
-        Self { layer, path: format!("{}/{source}/{id}.parquet", layer.as_str()) }
+        let ending = match layer {
+            Layer::Charges | Layer::Daily => "parquet",
+            Layer::Raw => "jsonl.zst",
+        };
+        Self { layer, path: format!("{}/{source}/{id}.{ending}", layer.as_str()) }
     }
 }
 
@@ -362,6 +369,9 @@ pub struct Part {
     pub delivery: DeliveryKey,
     /// The hash of what was delivered, and of how it was read.
     pub fingerprint: String,
+    /// What the provider tells copies of the delivery apart by, where it does: known without reading it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition: Option<String>,
     /// The hashes of its files' contents: none may be live twice (P4).
     pub contents: BTreeSet<String>,
     /// Its files.
@@ -372,6 +382,9 @@ pub struct Part {
     pub days: Option<DateRange>,
     /// Runs of days its usage covers; gaps between them are days nothing was stated for.
     pub covered: Vec<DateRange>,
+    /// Days the provider itself calls estimated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provisional: Vec<DateRange>,
     /// First days of its billing periods.
     pub billing_periods: BTreeSet<NaiveDate>,
     /// Its currencies.
@@ -433,8 +446,11 @@ impl Bundle {
 }
 
 /// Versions of what made a part; `outlay rebuild` recomputes parts made by older ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {
+    /// The format of its bill.
+    #[serde(default = "first_format")]
+    pub format: String,
     /// Of the normaliser.
     pub normaliser: u32,
     /// Of the rules that gave its charges their owners.
@@ -442,6 +458,11 @@ pub struct Versions {
     pub rule_book: u32,
     /// Of the file layout.
     pub layout: u32,
+}
+
+/// Parts from before it was recorded came from FOCUS exports.
+fn first_format() -> String {
+    "focus".to_owned()
 }
 
 /// Parts from before it was recorded were owned by tags alone, which is the first rule book.
@@ -465,6 +486,16 @@ impl Default for Guard {
     fn default() -> Self {
         Self { max_shrink: 0.1, max_rejects: 0.001 }
     }
+}
+
+/// What an operator lets in although a guard would refuse it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Force {
+    /// A copy that is smaller than the last one.
+    pub shrink: bool,
+    /// A copy with rejects beyond the limit, or unpriced ones.
+    pub rejects: bool,
 }
 
 /// The state of a run.

@@ -30,7 +30,7 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
         Err(error) => problem(&mut text, format!("store: {:#}", anyhow::Error::from(error))),
     }
     let mut there: BTreeSet<String> = BTreeSet::new();
-    for layer in ["charges", "daily"] {
+    for layer in ["charges", "daily", "raw"] {
         there.extend(app.store.list(layer).await?);
     }
     for part in &snapshot.parts {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use outlay_catalog::Run;
+use outlay_collectors::focus::Focus;
 use outlay_demo::Bills;
 use outlay_model::part::RunState;
 use outlay_model::query::SpendParams;
@@ -64,7 +65,7 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     for source in &bills.sources {
         let request = ImportRequest {
             source: SourceName::parse(&source.name)?,
-            kind: "focus".to_owned(),
+            format: &Focus,
             files: source.months.iter().map(|month| month.path.display().to_string()).collect(),
             delivery: None,
             // Another seed is another company; its bills may well be smaller.

@@ -4,8 +4,10 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use outlay_catalog::{RefusedFigure, Run};
+use outlay_collectors::{FORMATS, Format, format};
 use outlay_model::money::plain;
 use outlay_model::part::{Reject, RunState};
 use outlay_model::query::Metric;
@@ -15,11 +17,10 @@ use super::output::{TextFormat, count, print};
 use crate::app::App;
 use crate::pipeline::{Force, ImportRequest, Progress, import};
 
-/// What bills are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    /// FOCUS 1.0 to 1.3
-    Focus,
+/// The names of formats.
+fn formats() -> impl TypedValueParser<Value = &'static dyn Format> {
+    let names = FORMATS.iter().map(|format| PossibleValue::new(format.kind()).help(format.title()));
+    PossibleValuesParser::new(names).map(|name| format(&name).expect("one of them"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -28,8 +29,8 @@ pub(super) struct ImportArguments {
     #[arg(long, value_name = "NAME", value_parser = |text: &str| SourceName::parse(text))]
     source: SourceName,
     /// What they are
-    #[arg(long, value_enum)]
-    kind: Kind,
+    #[arg(long, value_parser = formats())]
+    kind: &'static dyn Format,
     /// What a later import of the same files replaces [default: their main billing period, such as 2026-10]
     #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     delivery: Option<String>,
@@ -48,10 +49,9 @@ pub(super) struct ImportArguments {
 }
 
 pub(super) async fn run(arguments: &ImportArguments, app: &App) -> anyhow::Result<ExitCode> {
-    let Kind::Focus = arguments.kind;
     let request = ImportRequest {
         source: arguments.source.clone(),
-        kind: "focus".to_owned(),
+        format: arguments.kind,
         files: arguments.files.clone(),
         delivery: arguments.delivery.as_deref().map(DeliveryKey::new),
         force: Force { shrink: arguments.accept_shrink, rejects: arguments.accept_rejects },
@@ -61,11 +61,22 @@ pub(super) async fn run(arguments: &ImportArguments, app: &App) -> anyhow::Resul
     let runs = import(app, &request, progress).await;
     bar.0.finish_and_clear();
     let runs = runs?;
-    match arguments.format {
-        TextFormat::Json => print(&serde_json::to_string_pretty(&outlay_api::wire::runs_json(&runs))?)?,
+    show(app, &runs, arguments.format).await?;
+    Ok(if runs.iter().all(is_in) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the delivery is in.
+pub(super) fn is_in(run: &Run) -> bool {
+    matches!(run.state, RunState::Committed | RunState::Unchanged)
+}
+
+/// Shows what came of runs.
+pub(super) async fn show(app: &App, runs: &[Run], format: TextFormat) -> anyhow::Result<()> {
+    match format {
+        TextFormat::Json => print(&serde_json::to_string_pretty(&outlay_api::wire::runs_json(runs))?)?,
         TextFormat::Table => {
             let mut text = Vec::new();
-            for run in &runs {
+            for run in runs {
                 text.push(describe(run));
                 let rejects = app.catalog.rejects(&run.id, SHOWN).await?;
                 text.extend(rejects.iter().map(describe_reject));
@@ -76,8 +87,7 @@ pub(super) async fn run(arguments: &ImportArguments, app: &App) -> anyhow::Resul
             print(&text.join("\n"))?
         }
     };
-    let done = runs.iter().all(|run| matches!(run.state, RunState::Committed | RunState::Unchanged));
-    Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
 
 /// Rejected lines shown after an import.
@@ -135,10 +145,10 @@ fn describe_figure(figure: &RefusedFigure) -> String {
 }
 
 /// Progress on the terminal; nothing elsewhere.
-struct Bar(ProgressBar);
+pub(super) struct Bar(pub ProgressBar);
 
 impl Bar {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         if !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
         }

@@ -1,6 +1,7 @@
 //! The command line (docs/ARCHITECTURE.md): 0 done, 1 failed, 2 bad usage.
 
 mod check;
+mod collect;
 mod demo;
 mod export;
 mod import;
@@ -48,8 +49,10 @@ enum Command {
         #[arg(long, value_name = "ADDR")]
         listen: Option<std::net::SocketAddr>,
     },
-    /// Import bills from disk: FOCUS 1.0 to 1.3 as CSV, CSV.gz or Parquet
+    /// Import bills from disk, as CSV, CSV.gz or Parquet
     Import(import::ImportArguments),
+    /// Collect the bills of configured sources now
+    Collect(collect::CollectArguments),
     /// Show spend by team, service, account, tag, …
     Spend(Box<spend::SpendArguments>),
     /// Write charges to a CSV or Parquet file in the FOCUS format
@@ -110,6 +113,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Import(import) => with_app(config, async |app| import::run(import, app).await).await,
+        Command::Collect(collect) => with_app(config, async |app| collect::run(collect, app).await).await,
         Command::Spend(spend) => with_app(config, async |app| spend::run(spend, app).await).await,
         Command::Export(export) => with_app(config, async |app| export::run(export, app).await).await,
         Command::Reconcile(reconcile) => with_app(config, async |app| reconcile::run(reconcile, app).await).await,

@@ -58,11 +58,18 @@ pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &
             add_plain(&["server", key], "give at least 1");
         }
     }
+    if config.collect.sources_at_once == 0 {
+        add_plain(&["collect", "sources_at_once"], "nothing would be collected; give at least 1");
+    }
     let url = ["catalog".to_owned(), "url".to_owned()];
     if config.catalog.url.has_password() && matches!(places.get(&url[..]), Some(Place::File(..))) {
         add(&url, &url, PASSWORD.to_owned());
     }
     for (path, text) in tag_problems(&config.tags, places) {
+        add(&path, &path, text);
+    }
+    for (number, key, text) in super::source::problems(&config.source) {
+        let path: Path = ["source".to_owned(), number.to_string()].into_iter().chain(key).collect();
         add(&path, &path, text);
     }
     for (path, text) in rate_problems(&config.rates) {

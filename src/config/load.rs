@@ -92,7 +92,8 @@ fn add_file<'i>(said: &mut Said<'i>, path: &Path, text: &'i str, problems: &mut 
 
 /// What `--data` says: store and catalog are both in the folder, and so are copies of remote files.
 fn data_table(folder: &Path) -> DeTable<'static> {
-    let cache = folder.join("cache").display().to_string();
+    let inside = |name: &str| folder.join(name).display().to_string();
+    let (cache, scratch) = (inside("cache"), inside("scratch"));
     let folder = folder.display().to_string();
     let catalog = CatalogUrl::in_folder(&folder).into();
     let section = |values: Vec<(&'static str, String)>| {
@@ -103,6 +104,7 @@ fn data_table(folder: &Path) -> DeTable<'static> {
     let mut table = DeTable::new();
     table.insert(unplaced("store".into()), section(vec![("url", folder), ("cache", cache)]));
     table.insert(unplaced("catalog".into()), section(vec![("url", catalog)]));
+    table.insert(unplaced("collect".into()), section(vec![("scratch", scratch)]));
     table
 }
 

@@ -12,6 +12,7 @@ mod check;
 mod load;
 mod print;
 mod problem;
+mod source;
 mod tree;
 mod variables;
 
@@ -30,6 +31,7 @@ pub use address::{CatalogUrl, Place as StorePlace, StoreUrl};
 pub use load::Loaded;
 pub use print::print;
 pub use problem::{ConfigError, Place, Problem};
+pub use source::Source;
 
 /// The file that is read when `--config` names none.
 pub const FILE: &str = "outlay.toml";
@@ -60,6 +62,22 @@ pub struct Config {
     pub guard: Guard,
     /// How long what is kept.
     pub retention: Retention,
+    /// How sources are collected.
+    pub collect: Collect,
+    /// The accounts whose bills are collected. By default there are none.
+    pub source: Vec<Source>,
+}
+
+/// How sources are collected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Collect {
+    /// A local folder for bills that are being read: it holds one delivery of each source at a time. By default `scratch` in
+    /// the folder that `--data` names.
+    pub scratch: PathBuf,
+    /// How many sources are collected at once: at least 1.
+    #[schemars(range(min = 1))]
+    pub sources_at_once: u32,
 }
 
 /// The HTTP server.
@@ -184,6 +202,8 @@ impl Default for Config {
             rates: BTreeMap::new(),
             guard: Guard::default(),
             retention: Retention::default(),
+            collect: Collect::default(),
+            source: Vec::new(),
         }
     }
 }
@@ -208,6 +228,12 @@ impl Default for Store {
             retire_grace_hours: 24,
             final_after_days: 60,
         }
+    }
+}
+
+impl Default for Collect {
+    fn default() -> Self {
+        Self { scratch: Path::new(DATA_FOLDER).join("scratch"), sources_at_once: 2 }
     }
 }
 

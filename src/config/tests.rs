@@ -292,6 +292,7 @@ fn print_says_where_each_value_comes_from() {
     let printed = print(&loaded).replace(path.to_str().expect("text"), "outlay.toml");
     insta::assert_snapshot!(printed, @r#"
     reporting_currency = "USD"  # default
+    source = []  # default
 
     [server]
     listen = "0.0.0.0:80"  # OUTLAY_SERVER__LISTEN
@@ -334,6 +335,10 @@ fn print_says_where_each_value_comes_from() {
     [retention]
     # charges_months is not set
     # daily_months is not set
+
+    [collect]
+    scratch = "/data/scratch"  # --data
+    sources_at_once = 2  # default
     "#);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bigdecimal::BigDecimal;
-use outlay_collectors::focus::Delivery;
+use outlay_collectors::Delivery;
 use outlay_model::part::{Balance, BalanceKey, Reject};
 use outlay_model::query::Metric;
 use outlay_store::Staged;

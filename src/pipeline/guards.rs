@@ -8,18 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bigdecimal::BigDecimal;
 use outlay_catalog::{Refusal, RefusedFigure, Rejects};
 use outlay_model::money::plain;
-use outlay_model::part::{Guard, Part};
+use outlay_model::part::{Force, Guard, Part};
 use outlay_model::query::Metric;
 use outlay_model::{Currency, Money};
-
-/// What the operator lets in.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Force {
-    /// A copy that is smaller than the last one.
-    pub shrink: bool,
-    /// A copy with rejects beyond the limit, or unpriced ones.
-    pub rejects: bool,
-}
 
 /// Why this copy may not replace the last one, if it may not.
 pub fn refusal(guard: &Guard, force: Force, part: &Part, last: Option<&Part>, rejects: &Rejects) -> Option<Refusal> {

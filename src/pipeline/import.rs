@@ -1,37 +1,26 @@
 //! Imports bills that lie on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use anyhow::Context;
-use chrono::{DateTime, NaiveDate, Utc};
-use outlay_catalog::{CatalogError, Commit, Intent, Rejects, Run};
-use outlay_collectors::CollectError;
-use outlay_collectors::focus::{self, Coverage, Delivery, Normaliser};
-use outlay_collectors::input;
-use outlay_ledger::own::RULE_BOOK;
-use outlay_ledger::schema::LAYOUT;
-use outlay_model::part::{Balance, Part, RunState, Versions};
-use outlay_model::query::Metric;
-use outlay_model::{DateRange, DeliveryKey, PartId, RunId, SourceName};
-use outlay_store::{StageSpec, Staged, Store, StoreError};
-use uuid::Uuid;
+use outlay_catalog::{Rejects, Run};
+use outlay_collectors::{CollectError, Delivery, Format, deliveries, input, surveys};
+use outlay_model::part::RunState;
+use outlay_model::{DeliveryKey, SourceName};
 
-use super::balance::{RejectedSums, balances};
-use super::guards::refusal;
-use super::lease::{LEASE, alive, clear_away};
+use super::arrive::{Arrival, Origin, arrive};
 use crate::app::{App, now};
+use crate::id::new_run;
 
-pub use super::guards::Force;
+pub use outlay_model::part::Force;
 
 /// Bills to import.
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
     /// Whose they are.
     pub source: SourceName,
-    /// What they are: `focus`.
-    pub kind: String,
+    /// What they are.
+    pub format: &'static dyn Format,
     /// Files, folders and patterns.
     pub files: Vec<String>,
     /// What a later import of them replaces; by default their main billing period.
@@ -59,17 +48,17 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
     let files = input::find(&request.files)?;
     super::record::same_history(app).await?;
     app.store.probe().await.context("the store cannot be written")?;
-    let settings = Arc::clone(&app.settings);
+    let (settings, format) = (Arc::clone(&app.settings), request.format);
     let (key, watcher) = (request.delivery.clone(), Arc::clone(&progress));
     let survey = tokio::task::spawn_blocking(move || -> Result<Vec<Delivery>, CollectError> {
-        let surveys = focus::surveys(&files, &settings, &|rows| watcher.surveyed(rows))?;
-        focus::deliveries(surveys, key.as_ref(), &settings)
+        let surveys = surveys(format, &files, &settings, &|rows| watcher.surveyed(rows))?;
+        deliveries(surveys, key.as_ref(), format, &settings)
     });
     let deliveries = match survey.await? {
         Ok(deliveries) => deliveries,
         Err(error) => {
             // Nothing can be told apart into deliveries, but that somebody tried is worth knowing.
-            let mut run = Run::started(RunId::new(new_id()), request.source.clone(), request.kind.clone(), now());
+            let mut run = Run::started(new_run(), request.source.clone(), format.kind().to_owned(), now());
             app.catalog.start_run(&run).await?;
             let error = anyhow::Error::from(error);
             (run.state, run.finished_at, run.message) = (RunState::Failed, Some(now()), Some(format!("{error:#}")));
@@ -79,7 +68,17 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
     };
     let mut runs = Vec::new();
     for delivery in deliveries {
-        runs.push(one(app, request, delivery, &progress).await?);
+        let mut run = Run::started(new_run(), request.source.clone(), format.kind().to_owned(), now());
+        run.delivery = Some(delivery.key.clone());
+        app.catalog.start_run(&run).await?;
+        let arrival = Arrival {
+            source: request.source.clone(),
+            format,
+            delivery,
+            force: request.force,
+            origin: Origin::default(),
+        };
+        runs.push(arrive(app, arrival, run, &progress).await?);
     }
     if let Err(error) = keep_house(app).await {
         // The bills are in; this is only about what they replaced.
@@ -88,320 +87,8 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
     Ok(runs)
 }
 
-async fn keep_house(app: &App) -> anyhow::Result<()> {
+pub(super) async fn keep_house(app: &App) -> anyhow::Result<()> {
     super::keep_in_shape(app).await?;
     super::sweep(app).await?;
     Ok(())
-}
-
-/// What became of a staged delivery.
-enum Outcome {
-    Committed,
-    Unchanged,
-    Refused,
-}
-
-async fn one(
-    app: &App,
-    request: &ImportRequest,
-    delivery: Delivery,
-    progress: &Arc<dyn Progress>,
-) -> anyhow::Result<Run> {
-    let mut run = Run::started(RunId::new(new_id()), request.source.clone(), request.kind.clone(), now());
-    run.delivery = Some(delivery.key.clone());
-    app.catalog.start_run(&run).await?;
-    let mut rejects = Rejects::default();
-    let result = stage_and_commit(app, request, delivery, progress, &mut run, &mut rejects).await;
-    run.finished_at = Some(now());
-    let failure = match result {
-        Ok(Outcome::Committed) => {
-            // The bill is in, whatever becomes of its record; the sweeper writes what is missing.
-            if let Err(error) = super::record(app).await {
-                tracing::warn!(error = format!("{error:#}"), "the commit cannot be recorded in the store yet");
-            }
-            return Ok(run);
-        }
-        Ok(Outcome::Unchanged) => {
-            run.state = RunState::Unchanged;
-            None
-        }
-        Ok(Outcome::Refused) => {
-            run.state = RunState::Refused;
-            None
-        }
-        Err(error) => {
-            run.state = RunState::Failed;
-            run.message = Some(format!("{error:#}"));
-            if let Some(CatalogError::IntentExpired { part }) = error.downcast_ref() {
-                clear_away(app, &Store::files_of(&run.source, part)).await;
-            }
-            Some(error)
-        }
-    };
-    match (give_up(app, &mut run, &rejects).await, failure) {
-        (Ok(()), _) => Ok(run),
-        (Err(error), None) => Err(error.into()),
-        // Most likely for the same reason, and the first one says what it kept from happening.
-        (Err(error), Some(failure)) => {
-            tracing::warn!(error = error.to_string(), "how the run ended could not be recorded either");
-            Err(failure)
-        }
-    }
-}
-
-/// The part was never made live: what was written of it may go.
-async fn give_up(app: &App, run: &mut Run, rejects: &Rejects) -> Result<(), CatalogError> {
-    if let Some(part) = run.part.take() {
-        app.catalog.abandon(&part).await?;
-    }
-    app.catalog.finish_run(run, rejects).await
-}
-
-async fn stage_and_commit(
-    app: &App,
-    request: &ImportRequest,
-    delivery: Delivery,
-    progress: &Arc<dyn Progress>,
-    run: &mut Run,
-    rejects: &mut Rejects,
-) -> anyhow::Result<Outcome> {
-    let last = app.catalog.live_part(&request.source, &delivery.key).await?;
-    if let Some(last) = last.as_ref().filter(|last| last.fingerprint == delivery.fingerprint)
-        && is_whole(app, last).await?
-    {
-        return Ok(Outcome::Unchanged);
-    }
-    refuse_twice(app, &request.source, &delivery).await?;
-    let part = PartId::new(new_id());
-    let files = Store::files_of(&request.source, &part);
-    let (source, expires_at) = (request.source.clone(), now() + LEASE);
-    let intent = Intent { part: part.clone(), run: run.id.clone(), source, files, expires_at };
-    app.catalog.intend(&intent).await?;
-    run.part = Some(part.clone());
-
-    progress.staging(&delivery.key, delivery.rows);
-    let work = Work {
-        store: Arc::clone(&app.store),
-        settings: Arc::clone(&app.settings),
-        source: request.source.clone(),
-        part: part.clone(),
-        progress: Arc::clone(progress),
-        started: run.started_at,
-    };
-    let (key, fingerprint) = (delivery.key.clone(), delivery.fingerprint.clone());
-    let done = alive(app, &part, tokio::task::spawn_blocking(move || work.stage(&delivery))).await?;
-    let held = app.catalog.renew(&part, now() + LEASE).await;
-    if let Err(expired @ CatalogError::IntentExpired { .. }) = held {
-        // Its files may be gone by now, and whatever staging says of them is beside the point.
-        return Err(expired.into());
-    }
-    let done = done.context("the delivery cannot be staged")?;
-    held?;
-    *rejects = done.rejects;
-    run.rows = done.part.rows;
-    run.rejected = rejects.rows();
-    run.unpriced = rejects.unpriced();
-    run.repairs = done.repairs;
-
-    run.refused = refusal(&app.guard, request.force, &done.part, last.as_ref(), rejects);
-    if run.refused.is_some() {
-        return Ok(Outcome::Refused);
-    }
-    let published = alive(app, &done.part.id, app.store.publish(&done.part.files)).await;
-    published.context("the delivery cannot be brought to the store")?;
-    let at = now();
-    let message = last.as_ref().map(|last| format!("replaces {} charges", last.rows));
-    let committed = Run { state: RunState::Committed, finished_at: Some(at), message, ..run.clone() };
-    let commit = Commit {
-        part: done.part,
-        run: committed.clone(),
-        balances: done.balances,
-        rejects: rejects.clone(),
-        days: done.days,
-        replaces: last.map(|last| last.id),
-        now: at,
-    };
-    let mut committing = app.catalog.commit(commit.clone()).await;
-    if committing.as_ref().is_err_and(CatalogError::is_retryable) {
-        // Perhaps only the answer got lost. To commit again what is committed changes nothing.
-        committing = app.catalog.commit(commit).await;
-    }
-    match committing {
-        Ok(_) => {
-            *run = committed;
-            Ok(Outcome::Committed)
-        }
-        // Somebody else was faster. If they brought the same, there is nothing left to do.
-        Err(CatalogError::Superseded { .. }) if is_live(app, request, &key, &fingerprint).await? => {
-            Ok(Outcome::Unchanged)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn is_live(app: &App, request: &ImportRequest, key: &DeliveryKey, fingerprint: &str) -> anyhow::Result<bool> {
-    let live = app.catalog.live_part(&request.source, key).await?;
-    Ok(live.is_some_and(|live| live.fingerprint == fingerprint))
-}
-
-/// Whether the store still has the part's files. One that was lost there comes back by importing the bill again.
-async fn is_whole(app: &App, part: &Part) -> anyhow::Result<bool> {
-    let folders: BTreeSet<&str> = part.files.iter().filter_map(|file| Some(file.path.rsplit_once('/')?.0)).collect();
-    let mut there = BTreeSet::new();
-    for folder in folders {
-        there.extend(app.store.list(folder).await?);
-    }
-    Ok(part.files.iter().all(|file| there.contains(&file.path)))
-}
-
-/// The same file under two deliveries would be counted twice (P4).
-async fn refuse_twice(app: &App, source: &SourceName, delivery: &Delivery) -> anyhow::Result<()> {
-    let snapshot = app.catalog.snapshot().await?;
-    let others = snapshot.parts.iter().filter(|part| part.source == *source && part.delivery != delivery.key);
-    match others.into_iter().find(|part| !part.contents.is_disjoint(&delivery.contents)) {
-        None => Ok(()),
-        Some(part) => anyhow::bail!(
-            "a file of this delivery is live already, as {source} {}: import it under that key, or not at all",
-            part.delivery
-        ),
-    }
-}
-
-/// Everything a blocking thread needs to stage a delivery.
-struct Work {
-    store: Arc<Store>,
-    settings: Arc<focus::Settings>,
-    source: SourceName,
-    part: PartId,
-    progress: Arc<dyn Progress>,
-    started: DateTime<Utc>,
-}
-
-/// A staged delivery, ready for its guards.
-struct Done {
-    part: Part,
-    balances: Vec<Balance>,
-    days: Vec<outlay_model::part::DaySum>,
-    rejects: Rejects,
-    repairs: outlay_model::part::Repairs,
-}
-
-/// A batch that could not be read or written.
-#[derive(Debug, thiserror::Error)]
-enum StageError {
-    #[error(transparent)]
-    Collect(#[from] CollectError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Work {
-    fn stage(&self, delivery: &Delivery) -> anyhow::Result<Done> {
-        let mut stage = self.store.stage(StageSpec {
-            part: self.part.clone(),
-            source: self.source.clone(),
-            delivery: delivery.key.clone(),
-            fingerprint: delivery.fingerprint.clone(),
-            columns: delivery.columns.clone(),
-            tag_keys: delivery.tag_keys.clone(),
-        })?;
-        let mut normaliser = Normaliser::new(delivery, &self.settings);
-        let (mut rejects, mut rejected) = (Rejects::default(), RejectedSums::default());
-        // Reading and writing each keep a core busy; a batch waits between them at most.
-        let (send, batches) = sync_channel(1);
-        let stage = std::thread::scope(|scope| -> Result<_, StageError> {
-            let writing = scope.spawn(move || -> Result<_, StoreError> {
-                batches.into_iter().try_for_each(|charges| stage.write(charges))?;
-                Ok(stage)
-            });
-            let read = normaliser.run(|batch| -> Result<(), StageError> {
-                let rows = (batch.charges.height() + batch.rejects.len()) as u64;
-                for reject in batch.rejects {
-                    rejected.add(&reject);
-                    rejects.push(reject);
-                }
-                send.send(batch.charges).map_err(|_| StoreError::Stopped)?;
-                self.progress.staged(rows);
-                Ok(())
-            });
-            drop(send);
-            // Where writing failed, that is why reading stopped.
-            let stage = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            read.map(|()| stage)
-        })?;
-        let staged = stage.finish(&self.settings.tags.daily_keys())?;
-        let magnitude = normaliser.magnitude.iter().map(|(metric, sum)| {
-            let sum = sum.with_context(|| format!("Σ|{}| is beyond 20 digits before the point", metric.column()))?;
-            Ok((*metric, sum))
-        });
-        let magnitude = magnitude.collect::<anyhow::Result<BTreeMap<Metric, _>>>()?;
-        let balances = balances(delivery, &staged, &rejected, &normaliser.rounding);
-        Ok(Done {
-            part: Part {
-                billed: normaliser.billed,
-                ..self.part(delivery, &staged, rejects.unpriced(), magnitude, &normaliser.coverage)
-            },
-            balances,
-            days: staged.days,
-            rejects,
-            repairs: normaliser.repairs,
-        })
-    }
-
-    fn part(
-        &self,
-        delivery: &Delivery,
-        staged: &Staged,
-        unpriced: u64,
-        magnitude: BTreeMap<Metric, outlay_model::Money>,
-        coverage: &Coverage,
-    ) -> Part {
-        // A bill without usage (a subscription) covers the days its charges do.
-        let covered = if coverage.usage.is_empty() { &coverage.any } else { &coverage.usage };
-        Part {
-            id: self.part.clone(),
-            source: self.source.clone(),
-            delivery: delivery.key.clone(),
-            fingerprint: delivery.fingerprint.clone(),
-            contents: delivery.contents.clone(),
-            files: Store::files_of(&self.source, &self.part),
-            rows: staged.rows,
-            days: staged.span(),
-            covered: runs_of_days(covered, self.started.date_naive()),
-            billing_periods: staged.billing_periods.clone(),
-            currencies: staged.currencies.clone(),
-            columns: staged.columns.clone(),
-            tag_keys: delivery.tag_keys.clone(),
-            daily_tags: staged.daily_tags.clone(),
-            more_tags: delivery.more_tags,
-            hourly: coverage.hourly,
-            magnitude,
-            billed: BTreeMap::new(),
-            null_rows: staged.null_rows.clone(),
-            unpriced,
-            versions: Versions { normaliser: focus::VERSION, rule_book: RULE_BOOK, layout: LAYOUT },
-            bundle: None,
-        }
-    }
-}
-
-/// Days before today as runs: what is said about a day that is not over is not complete.
-fn runs_of_days(days: &BTreeSet<NaiveDate>, today: NaiveDate) -> Vec<DateRange> {
-    let mut runs: Vec<DateRange> = Vec::new();
-    for day in days.range(..today) {
-        let Some(next) = day.succ_opt() else { continue };
-        let joined = runs.last().filter(|run| run.to() == *day).and_then(|run| DateRange::new(run.from(), next));
-        match joined {
-            Some(run) => {
-                runs.pop();
-                runs.push(run);
-            }
-            None => runs.extend(DateRange::new(*day, next)),
-        }
-    }
-    runs
-}
-
-fn new_id() -> String {
-    Uuid::now_v7().to_string()
 }

@@ -1,6 +1,8 @@
-//! The order of the pipeline, written here once: survey, normalise, own, stage, check, commit, record, sweep (docs/ARCHITECTURE.md).
+//! The order of the pipeline, written here once: list, fetch, survey, normalise, own, stage, check, commit, record, sweep (docs/ARCHITECTURE.md).
 
+mod arrive;
 mod balance;
+mod collect;
 mod guards;
 mod import;
 mod lease;
@@ -9,6 +11,7 @@ mod recover;
 mod reshape;
 mod sweep;
 
+pub use collect::{Collection, Collections, Wanted, collect, connect, wanted};
 pub use import::{Force, ImportRequest, Progress, import};
 pub use record::{forgotten, record, same_history};
 pub use recover::{LeftOut, Recovered, recover};

@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bigdecimal::BigDecimal;
 use outlay_catalog::{Intent, Record, Rejects, Run};
-use outlay_model::part::{PartFile, RunState};
+use outlay_model::part::{Layer, PartFile, RunState};
 use outlay_model::query::Metric;
-use outlay_model::{DeliveryKey, PartId, RunId, SourceName};
+use outlay_model::{DeliveryKey, PartId, SourceName};
 use outlay_store::{Footer, Found};
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::record::{FOLDER, document};
 use crate::app::{App, now};
+use crate::id::{new_part, new_run};
 
 /// What was recovered, and what was not.
 #[derive(Debug, Default)]
@@ -156,6 +156,9 @@ fn verify(record: &Record, found: &BTreeMap<String, Found>) -> Result<(), String
     for file in &part.files {
         let path = &file.path;
         let found = found.get(path).ok_or_else(|| format!("its file {path} is missing"))?;
+        if file.layer == Layer::Raw {
+            continue;
+        }
         let footer = found.footer.as_ref().map_err(|wrong| format!("its file {path}: {wrong}"))?;
         let told = |what| Err(format!("its file {path} says it is of {what}"));
         let owner =
@@ -199,11 +202,10 @@ async fn discard(app: &App, files: Vec<PartFile>) -> anyhow::Result<()> {
     if files.is_empty() {
         return Ok(());
     }
-    let id = || Uuid::now_v7().to_string();
     let source = SourceName::parse("outlay").map_err(anyhow::Error::msg)?;
-    let mut run = Run::started(RunId::new(id()), source.clone(), "recover", now());
+    let mut run = Run::started(new_run(), source.clone(), "recover", now());
     app.catalog.start_run(&run).await?;
-    let part = PartId::new(id());
+    let part = new_part();
     let message = format!("{} files that belong to no commit are discarded", files.len());
     app.catalog.intend(&Intent { part: part.clone(), run: run.id.clone(), source, files, expires_at: now() }).await?;
     app.catalog.abandon(&part).await?;

@@ -8,17 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use bigdecimal::BigDecimal;
 use chrono::{Datelike, Months, NaiveDate, TimeDelta};
 use outlay_catalog::{CatalogError, Intent, Refile, Rejects, Run};
-use outlay_collectors::focus;
+use outlay_collectors::Format;
 use outlay_ledger::own::RULE_BOOK;
 use outlay_ledger::schema::LAYOUT;
 use outlay_model::part::{BalanceKey, Bundle, Layer, Part, PartFile, RunState, Versions};
 use outlay_model::query::Metric;
-use outlay_model::{DateRange, PartId, RunId, SourceName, TagKey};
+use outlay_model::{DateRange, PartId, SourceName, TagKey};
 use outlay_store::Staged;
-use uuid::Uuid;
 
 use super::lease::{LEASE, alive, clear_away};
 use crate::app::{App, now};
+use crate::id::{new_part, new_run};
 
 /// A grace that nobody sees the end of. Of years with five digits, the catalog would not know that they come later.
 const FOR_EVER: TimeDelta = TimeDelta::days(36_525);
@@ -61,14 +61,16 @@ impl Which {
 }
 
 fn staleness(part: &Part, daily_keys: &[TagKey]) -> Option<Stale> {
-    let Versions { normaliser, rule_book, layout } = part.versions;
+    let Versions { format, normaliser, rule_book, layout } = &part.versions;
+    // A format that this version does not know was made by a later one.
+    let read_by = outlay_collectors::format(format).map_or(*normaliser, Format::version);
     let wanted: BTreeSet<&TagKey> = daily_keys.iter().filter(|key| part.tag_keys.contains(*key)).collect();
     if part.files(Layer::Charges).next().is_none() {
         // What is kept no longer cannot be made anew.
         None
-    } else if normaliser < focus::VERSION || rule_book < RULE_BOOK {
+    } else if *normaliser < read_by || *rule_book < RULE_BOOK {
         Some(Stale::Charges)
-    } else if layout < LAYOUT || part.daily_tags.iter().ne(wanted) {
+    } else if *layout < LAYOUT || part.daily_tags.iter().ne(wanted) {
         Some(Stale::Daily)
     } else {
         None
@@ -80,7 +82,7 @@ fn staleness(part: &Part, daily_keys: &[TagKey]) -> Option<Stale> {
 /// # Errors
 /// When the roll-up is not the part's any more to the last digit, the part has been replaced, or catalog or store fail.
 pub async fn rebuild(app: &App, part: &Part) -> anyhow::Result<Run> {
-    let id = PartId::new(new_id());
+    let id = new_part();
     let file = PartFile::new(Layer::Daily, &part.source, &id);
     let work = Reshaping {
         source: part.source.clone(),
@@ -91,11 +93,11 @@ pub async fn rebuild(app: &App, part: &Part) -> anyhow::Result<Run> {
     reshape(app, work, async || {
         let staged = app.store.roll_up_again(part, &file, &app.settings.tags.daily_keys()).await?;
         same_sums(app, part, &staged).await?;
-        let charges = part.files.iter().filter(|file| file.layer == Layer::Charges).cloned();
+        let charges = part.files.iter().filter(|file| file.layer != Layer::Daily).cloned();
         let after = Part {
             files: charges.chain([file.clone()]).collect(),
             daily_tags: staged.daily_tags,
-            versions: Versions { layout: LAYOUT, ..part.versions },
+            versions: Versions { layout: LAYOUT, ..part.versions.clone() },
             bundle: None,
             ..part.clone()
         };
@@ -168,7 +170,7 @@ fn first_of_month(day: NaiveDate) -> Option<NaiveDate> {
 }
 
 async fn bundle(app: &App, source: SourceName, month: NaiveDate, parts: Vec<Part>) -> anyhow::Result<Run> {
-    let id = PartId::new(new_id());
+    let id = new_part();
     let bundle = Bundle { id: id.clone(), parts: parts.len() as u64 };
     let work = Reshaping {
         source: source.clone(),
@@ -179,7 +181,7 @@ async fn bundle(app: &App, source: SourceName, month: NaiveDate, parts: Vec<Part
     reshape(app, work, async || {
         app.store.bundle(&source, &id, &parts).await?;
         let moved = |part: &Part| {
-            let own = part.files.iter().filter(|file| file.layer == Layer::Charges).cloned();
+            let own = part.files.iter().filter(|file| file.layer != Layer::Daily).cloned();
             Part { files: own.chain([bundle.file(&source)]).collect(), bundle: Some(bundle.clone()), ..part.clone() }
         };
         Ok(parts.iter().map(|part| (part.clone(), moved(part))).collect())
@@ -195,7 +197,7 @@ async fn expired(app: &App, today: NaiveDate) -> anyhow::Result<Vec<Vec<(Part, P
     for part in &app.catalog.snapshot().await?.parts {
         let Some(days) = part.days else { continue };
         let past = |cutoff: Option<NaiveDate>| cutoff.is_some_and(|cutoff| days.to() <= cutoff);
-        let goes = |file: &PartFile| past(daily) || (file.layer == Layer::Charges && past(charges));
+        let goes = |file: &PartFile| past(daily) || (file.layer != Layer::Daily && past(charges));
         if part.files.iter().any(goes) {
             let files: Vec<_> = part.files.iter().filter(|file| !goes(file)).cloned().collect();
             let bundle = part.bundle.clone().filter(|_| !files.is_empty());
@@ -231,7 +233,7 @@ async fn reshape(
     write: impl AsyncFnOnce() -> anyhow::Result<Vec<(Part, Part)>>,
 ) -> anyhow::Result<Run> {
     let Reshaping { source, kind, message, written } = work;
-    let mut run = Run::started(RunId::new(new_id()), source.clone(), kind, now());
+    let mut run = Run::started(new_run(), source.clone(), kind, now());
     app.catalog.start_run(&run).await?;
     if let Some((part, file)) = &written {
         let (part, files, expires_at) = (part.clone(), vec![file.clone()], now() + LEASE);
@@ -246,7 +248,7 @@ async fn reshape(
         run.rows = parts.iter().map(|(part, _)| part.rows).sum();
         (run.state, run.finished_at, run.message) = (RunState::Committed, Some(at), Some(message));
         let grace = TimeDelta::from_std(app.retire_grace).map_or(FOR_EVER, |grace| grace.min(FOR_EVER));
-        let (leftover, leftover_until) = (PartId::new(new_id()), at + grace);
+        let (leftover, leftover_until) = (new_part(), at + grace);
         let written = written.as_ref().map(|(id, _)| id.clone());
         let refile = Refile { parts, written, run: run.clone(), leftover, leftover_until, now: at };
         anyhow::Ok(app.catalog.refile(&refile).await?)
@@ -270,8 +272,4 @@ async fn reshape(
         tracing::warn!(error = format!("{error:#}"), "the parts' other files cannot be recorded in the store yet");
     }
     Ok(run)
-}
-
-fn new_id() -> String {
-    Uuid::now_v7().to_string()
 }

@@ -66,6 +66,9 @@ pub enum Unreadable {
     /// It does not end as a Parquet file does.
     #[error("it is cut short, or no Parquet file")]
     CutShort,
+    /// It is what a provider answered, as it came.
+    #[error("it holds a provider's answers, which do not say for which part they were kept")]
+    Raw,
     /// It ends as one, but its footer cannot be read.
     #[error("its footer is damaged")]
     Damaged,
@@ -87,13 +90,13 @@ pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
 const AT_ONCE: usize = 8;
 
 impl Store {
-    /// Every file below `charges` and `daily`, whatever the catalog says of it, sorted by path.
+    /// Every file below `charges`, `daily` and `raw`, whatever the catalog says of it, sorted by path.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be listed or read. What is wrong with one file is said of that file.
     pub async fn footers(&self) -> Result<Vec<Found>, StoreError> {
         let mut files = Vec::new();
-        for layer in [Layer::Charges, Layer::Daily] {
+        for layer in [Layer::Charges, Layer::Daily, Layer::Raw] {
             files.extend(self.home.list(layer.as_str()).await?.into_iter().map(|file| (layer, file)));
         }
         // Boxed and collected, or the compiler loses sight of what may be sent between threads.
@@ -107,6 +110,9 @@ impl Store {
     }
 
     async fn footer(&self, layer: Layer, file: &Listed) -> Result<Result<Footer, Unreadable>, StoreError> {
+        if layer == Layer::Raw {
+            return Ok(Err(Unreadable::Raw));
+        }
         let mut tail = self.home.tail(file, FIRST_LOOK).await?;
         let Some(length) = footer_length(&tail, file.bytes) else { return Ok(Err(Unreadable::CutShort)) };
         if length + ENDING > tail.len() as u64 {
@@ -148,7 +154,7 @@ fn read(tail: Vec<u8>, layer: Layer) -> Result<Footer, Unreadable> {
         // The file's own count cannot be wrong about itself; a roll-up has to say what is behind it.
         rows: match layer {
             Layer::Charges => metadata.num_rows as u64,
-            Layer::Daily => text(key::ROWS)?.parse().map_err(|_| meant(key::ROWS))?,
+            Layer::Daily | Layer::Raw => text(key::ROWS)?.parse().map_err(|_| meant(key::ROWS))?,
         },
         sums,
     })

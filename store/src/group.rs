@@ -187,7 +187,7 @@ fn value_columns(query: &GroupQuery, layer: Layer) -> Vec<&'static str> {
     match (layer, query.may_be_null) {
         (Layer::Daily, false) if query.needs_count() => vec![metric.column(), ROWS],
         (_, false) => vec![metric.column()],
-        (Layer::Charges, true) => vec![metric.column(), Metric::Billed.column()],
+        (Layer::Charges | Layer::Raw, true) => vec![metric.column(), Metric::Billed.column()],
         (Layer::Daily, true) => vec![metric.column(), ROWS, nulls_column(metric), nulls_billed_column(metric)],
     }
 }

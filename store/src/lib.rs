@@ -109,6 +109,19 @@ impl Store {
         vec![PartFile::new(Layer::Charges, source, part), PartFile::new(Layer::Daily, source, part)]
     }
 
+    /// Stages a copy of a file that is kept as it came, and syncs it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be read or written.
+    pub fn keep(&self, file: &PartFile, from: &Path) -> Result<(), StoreError> {
+        let path = self.home.staging(&file.path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| StoreError::io(folder, source))?;
+        }
+        std::fs::copy(from, &path).map_err(|source| StoreError::io(&path, source))?;
+        stage::sync(&path)
+    }
+
     /// Makes the files of a staged part last where the store is. Must be done before they are committed; a part that is
     /// not to be committed need not go the way.
     ///

@@ -251,7 +251,7 @@ fn file_path(spec: &StageSpec, layer: Layer) -> String {
 }
 
 /// Makes sure a file's bytes and its name survive a power cut.
-fn sync(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync(path: &Path) -> Result<(), StoreError> {
     let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
     sync(path).map_err(|source| StoreError::io(path, source))?;
     for folder in path.ancestors().skip(1).take(3) {

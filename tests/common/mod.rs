@@ -13,6 +13,7 @@ use outlay::app::App;
 use outlay::config::Config;
 use outlay::pipeline::{self, Force, ImportRequest, Progress};
 use outlay_catalog::Run;
+use outlay_collectors::focus::Focus;
 use outlay_insights::InsightError;
 use outlay_model::query::SpendParams;
 use outlay_model::report::{Scope, SpendReport};
@@ -79,7 +80,7 @@ impl House {
     ) -> anyhow::Result<Vec<Run>> {
         let request = ImportRequest {
             source: SourceName::parse(source)?,
-            kind: "focus".to_owned(),
+            format: &Focus,
             files: vec![file.display().to_string()],
             delivery: delivery.map(DeliveryKey::new),
             force,

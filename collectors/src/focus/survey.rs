@@ -4,45 +4,21 @@
 //! added up by [`ExactSum`], dates are read by chrono, texts stand as they are.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use outlay_ledger::decimal::cell_text;
 use outlay_ledger::tags::TagReader;
 use outlay_model::part::BalanceKey;
 use outlay_model::query::Metric;
 use polars::prelude::{AnyValue, DataFrame, DataType, Series, TimeUnit};
 
-use super::Settings;
-use super::columns::{self, Binding};
-use super::text::tags_texts;
-use crate::CollectError;
+use crate::delivery::{FileSurvey, Settings, Totals};
 use crate::exact::ExactSum;
 use crate::input::InputFile;
+use crate::invoice::raw_key;
 use crate::labels::Labels;
-use crate::raw;
-
-/// Σ of the raw cells of the four costs, in the order of [`Metric::ALL`].
-pub type Totals = [ExactSum; 4];
-
-/// What a file holds, by its raw cells.
-#[derive(Debug, Clone)]
-pub struct FileSurvey {
-    /// The file.
-    pub file: InputFile,
-    /// The hash of its bytes.
-    pub sha256: String,
-    /// Its columns.
-    pub header: Vec<String>,
-    /// Its rows, malformed lines included.
-    pub rows: u64,
-    /// Rows per billing period.
-    pub periods: BTreeMap<Option<NaiveDate>, u64>,
-    /// Σ per invoice.
-    pub totals: BTreeMap<BalanceKey, Totals>,
-    /// Σ|BilledCost| per canonical tag key, in 10⁻⁶, to rank keys by.
-    pub tag_spend: HashMap<String, i128>,
-}
+use crate::normalise::columns::{self, Binding};
+use crate::normalise::text::tags_texts;
+use crate::{CollectError, raw};
 
 /// The columns a survey reads.
 const SURVEYED: [&str; 8] = [
@@ -56,44 +32,12 @@ const SURVEYED: [&str; 8] = [
     "Tags",
 ];
 
-/// Surveys files, one on each core, and gives the surveys in the order of the files. `progress` is told of every batch's
-/// rows.
-///
-/// # Errors
-/// [`CollectError`] of the first file that cannot be read to its end or is not a FOCUS export.
-pub fn surveys(
-    files: &[InputFile],
-    settings: &Settings,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<FileSurvey>, CollectError> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = files.get(place) else { break done };
-            let survey = survey(file, settings, progress);
-            if survey.is_err() {
-                // The files before this one are under way or done; those behind it are not needed.
-                next.store(files.len(), Ordering::Relaxed);
-            }
-            done.push((place, survey));
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
-    let mut surveys: Vec<(usize, Result<FileSurvey, CollectError>)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    surveys.sort_unstable_by_key(|(place, _)| *place);
-    surveys.into_iter().map(|(_, survey)| survey).collect()
-}
-
 /// Reads a file once and adds up its raw cells.
-fn survey(file: &InputFile, settings: &Settings, progress: &dyn Fn(u64)) -> Result<FileSurvey, CollectError> {
+pub(super) fn survey(
+    file: &InputFile,
+    settings: &Settings,
+    progress: &dyn Fn(u64),
+) -> Result<FileSurvey, CollectError> {
     let header = raw::header(file)?;
     let bindings = columns::bind(&header);
     columns::require(&file.path, &bindings)?;
@@ -105,7 +49,7 @@ fn survey(file: &InputFile, settings: &Settings, progress: &dyn Fn(u64)) -> Resu
     let mut survey = FileSurvey {
         file: file.clone(),
         sha256: String::new(),
-        header,
+        columns: columns::of_charges(&header),
         rows: 0,
         periods: BTreeMap::new(),
         totals: BTreeMap::new(),
@@ -251,28 +195,4 @@ impl FileSurvey {
             }
         }
     }
-}
-
-/// Which invoice a line's money belongs to, from its raw cells.
-pub(super) fn raw_key(period: Option<&str>, invoice: Option<&str>, currency: Option<&str>) -> BalanceKey {
-    BalanceKey {
-        billing_period: period.and_then(raw_date),
-        invoice: invoice.map(ToOwned::to_owned),
-        currency: currency.map(|text| text.trim().to_ascii_uppercase()).unwrap_or_default(),
-    }
-}
-
-/// The UTC day of an instant with an offset, else the leading `YYYY-MM-DD`, or `YYYY-M-D`. From ten o'clock on the last day
-/// of a month it is the day after, for that is midnight in the east.
-fn raw_date(text: &str) -> Option<NaiveDate> {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(text.len());
-    let (day, hour) = match DateTime::parse_from_rfc3339(text) {
-        Ok(instant) => (instant.to_utc().date_naive(), instant.to_utc().hour()),
-        Err(_) => {
-            let time = text[end..].trim_start_matches(['T', ' ']).split(':').next().unwrap_or_default();
-            (text[..end].parse().ok()?, time.parse().unwrap_or(0))
-        }
-    };
-    day.succ_opt().filter(|next| hour >= 10 && next.day() == 1).or(Some(day))
 }

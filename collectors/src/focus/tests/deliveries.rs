@@ -156,7 +156,7 @@ fn a_survey_tells_how_far_it_is() {
     let told = |more| {
         rows.fetch_add(more, Ordering::Relaxed);
     };
-    let surveys = super::surveys(&[file], &Settings::default(), &told).expect("a bill");
+    let surveys = super::surveys(&super::Focus, &[file], &Settings::default(), &told).expect("a bill");
     assert_eq!((rows.into_inner(), surveys[0].rows), (3, 3));
 }
 

@@ -28,9 +28,8 @@ use outlay_model::part::{Balance, BalanceKey, Reject, Repair, Repairs};
 use outlay_model::query::Metric;
 use polars::prelude::{DataFrame, DataType};
 
-use super::{Coverage, Delivery, Normaliser, Settings, deliveries, surveys};
-use crate::CollectError;
-use crate::input;
+use super::Focus;
+use crate::{CollectError, Coverage, Delivery, Format, Normaliser, Settings, deliveries, input, surveys};
 
 /// What a delivery became.
 struct Read {
@@ -94,8 +93,8 @@ fn fixture(case: &str) -> PathBuf {
 /// Finds and surveys the bills at a path.
 fn list(path: &Path, key: Option<&str>, settings: &Settings) -> Result<Vec<Delivery>, CollectError> {
     let files = input::find(&[path.to_str().expect("UTF-8").to_owned()])?;
-    let surveys = surveys(&files, settings, &|_| ())?;
-    deliveries(surveys, key.map(DeliveryKey::new).as_ref(), settings)
+    let surveys = surveys(&Focus, &files, settings, &|_| ())?;
+    deliveries(surveys, key.map(DeliveryKey::new).as_ref(), &Focus, settings)
 }
 
 /// Reads the one delivery at a path.
@@ -142,7 +141,7 @@ fn refusal(name: &str, bytes: impl AsRef<[u8]>) -> String {
 fn normalise(delivery: Delivery, settings: &Settings) -> Result<Read, CollectError> {
     let (mut charges, mut rejects, mut batches) = (Vec::new(), Vec::new(), Vec::new());
     let mut normaliser = Normaliser::new(&delivery, settings);
-    normaliser.run(|batch| -> Result<(), CollectError> {
+    Focus.normalise(&mut normaliser, &mut |batch| {
         batches.push(batch.charges.height() + batch.rejects.len());
         charges.push(batch.charges);
         rejects.extend(batch.rejects);

@@ -8,7 +8,7 @@ use outlay_model::query::Metric;
 
 use super::{Normaliser, Work};
 use crate::exact::ExactSum;
-use crate::focus::survey::raw_key;
+use crate::invoice::raw_key;
 
 impl Normaliser<'_> {
     pub(super) fn key(&self, work: &Work<'_>, row: usize) -> BalanceKey {

@@ -15,9 +15,9 @@ use polars::prelude::{
     StringChunked,
 };
 
+use super::text::{tags_texts, texts};
+use super::times::billing_day;
 use super::{Normaliser, Rounding, Work};
-use crate::focus::text::{tags_texts, texts};
-use crate::focus::times::billing_day;
 use crate::labels::Labels;
 
 /// FOCUS columns of names that a customer, not the provider, gives: people give their own. Billing account and invoice are

@@ -55,7 +55,7 @@ fn says_something(text: &str) -> bool {
 }
 
 /// The tags of every row as JSON text: text as it is, a Parquet map or struct as an object; null where they say nothing.
-pub(super) fn tags_texts(tags: &Series) -> Labels<Option<String>> {
+pub(crate) fn tags_texts(tags: &Series) -> Labels<Option<String>> {
     let stated = |text: &str| !text.trim().is_empty() && text != "NULL";
     if let Ok(texts) = tags.str() {
         return Labels::of(texts.iter()).map(|text| text.filter(|text| stated(text)).map(ToOwned::to_owned));

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use outlay_ledger::schema::{BILLING_PERIOD, CHARGE_DATE, OWN_COLUMNS};
-use outlay_model::TagKey;
-use outlay_model::dimension::tag_column;
 use outlay_model::focus;
 use outlay_model::part::Repair;
 
@@ -85,11 +83,11 @@ pub fn require(path: &Path, bindings: &[Binding]) -> Result<(), CollectError> {
     Err(CollectError::NotFocus { path: path.to_owned(), missing: missing.join(", "), hint })
 }
 
-/// The columns that charges of files with these headers have, but for those that ownership adds.
-pub fn of_charges<'a>(headers: impl IntoIterator<Item = &'a [String]>, keys: &BTreeSet<TagKey>) -> BTreeSet<String> {
-    let bound = headers.into_iter().flat_map(bind).map(|binding| binding.target);
+/// The columns that charges of a file with this header have, but for those of tags and ownership.
+#[must_use]
+pub fn of_charges(header: &[String]) -> BTreeSet<String> {
     let ours = [CHARGE_DATE, BILLING_PERIOD, "ServiceProviderName"].map(ToOwned::to_owned);
-    bound.chain(ours).chain(keys.iter().map(tag_column)).collect()
+    bind(header).into_iter().map(|binding| binding.target).chain(ours).collect()
 }
 
 #[cfg(test)]

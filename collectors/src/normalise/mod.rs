@@ -4,8 +4,11 @@
 //! the way is counted. Nothing is dropped for its category, its sign or for lacking an account or a tag (P5).
 
 mod cells;
+pub mod columns;
 mod coverage;
 mod rejects;
+pub(crate) mod text;
+mod times;
 
 use std::collections::BTreeMap;
 
@@ -21,13 +24,14 @@ use polars::prelude::{
     BooleanChunked, Column, DataFrame, DataType, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, StringChunked,
 };
 
-use super::columns::{self, Binding};
-use super::times::TimeReader;
-use super::{Delivery, Settings};
 use crate::CollectError;
+use crate::delivery::{Delivery, Settings};
 use crate::input::InputFile;
 use crate::labels::Labels;
-use crate::raw::{self, RawBatch};
+use crate::raw::RawBatch;
+
+use columns::Binding;
+use times::TimeReader;
 
 pub use coverage::Coverage;
 
@@ -115,29 +119,36 @@ impl<'a> Normaliser<'a> {
         }
     }
 
-    /// Calls `each` with every batch of the delivery's files, in order.
-    ///
-    /// # Errors
-    /// [`CollectError`] when a file cannot be read to its end, or what `each` fails with.
-    pub fn run<E: From<CollectError>>(&mut self, mut each: impl FnMut(NormalBatch) -> Result<(), E>) -> Result<(), E> {
-        for file in &self.delivery.files {
-            let bindings = columns::bind(&raw::header(file)?);
-            columns::require(&file.path, &bindings)?;
-            for repair in bindings.iter().filter_map(|binding| binding.repair) {
-                self.count(repair, 1);
-            }
-            raw::batches(file, None, |batch| each(self.batch(file, &bindings, &batch)?))?;
-        }
-        Ok(())
+    /// The files of the delivery, in order.
+    #[must_use]
+    pub fn files(&self) -> &'a [InputFile] {
+        &self.delivery.files
     }
 
-    fn count(&mut self, repair: Repair, times: u64) {
+    /// Counts what had to be put right about the names of a file's columns.
+    pub fn renamed(&mut self, bindings: &[Binding]) {
+        for repair in bindings.iter().filter_map(|binding| binding.repair) {
+            self.count(repair, 1);
+        }
+    }
+
+    /// Counts what was put right.
+    pub fn count(&mut self, repair: Repair, times: u64) {
         if times > 0 {
             *self.repairs.entry(repair).or_default() += times;
         }
     }
 
-    fn batch(&mut self, file: &InputFile, bindings: &[Binding], batch: &RawBatch) -> Result<NormalBatch, CollectError> {
+    /// Turns raw cells into charges: those of the columns that `bindings` name, each under its FOCUS or `x_` name.
+    ///
+    /// # Errors
+    /// [`CollectError::Frame`], which is a bug.
+    pub fn batch(
+        &mut self,
+        file: &InputFile,
+        bindings: &[Binding],
+        batch: &RawBatch,
+    ) -> Result<NormalBatch, CollectError> {
         let height = batch.cells.height();
         let mut work = Work { file, batch, bindings, faults: BTreeMap::new() };
         for damaged in &batch.damaged {

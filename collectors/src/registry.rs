@@ -1,0 +1,13 @@
+//! Every kind of source there is. A new provider adds its line here (docs/COLLECTORS.md).
+
+use crate::collector::Kind;
+use crate::folder;
+
+/// All kinds.
+pub const KINDS: &[Kind] = &[Kind::of::<folder::FolderSettings>()];
+
+/// The kind of this name.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
