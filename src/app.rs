@@ -1,5 +1,6 @@
 //! The parts of a running Outlay, put together from its configuration.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use outlay_catalog::Catalog;
-use outlay_collectors::http::Http;
+use outlay_collectors::http::{Counters, FetchError, Http};
 use outlay_collectors::{Settings, Variables};
 use outlay_insights::Insights;
 use outlay_ledger::tags::Privacy;
@@ -40,6 +41,8 @@ pub struct App {
     pub retention: Retention,
     /// The accounts whose bills are collected.
     pub sources: Arc<Vec<Source>>,
+    /// What the requests of each source come to.
+    pub counters: Arc<BTreeMap<SourceName, Arc<Counters>>>,
     /// A folder for bills that are being read.
     pub scratch: PathBuf,
     /// The environment.
@@ -69,6 +72,7 @@ impl App {
             final_after_days: config.store.final_after_days,
             retention: config.retention.clone(),
             sources: Arc::new(config.source.clone()),
+            counters: Arc::new(config.source.iter().map(|source| (source.name.clone(), Arc::default())).collect()),
             scratch: config.collect.scratch.clone(),
             variables: Arc::new(Variables(variables().collect())),
         })
@@ -88,10 +92,13 @@ impl App {
         })
     }
 
-    /// A source's way out.
-    #[must_use]
-    pub fn http(&self, _source: &SourceName, stop: &CancellationToken) -> Http {
-        Http { stop: stop.clone(), ..Http::default() }
+    /// The way of one run of a source to its provider.
+    ///
+    /// # Errors
+    /// When this machine's certificates or proxy settings cannot be used.
+    pub fn http(&self, source: &Source, stop: &CancellationToken) -> Result<Http, FetchError> {
+        let counters = self.counters.get(&source.name).cloned().unwrap_or_default();
+        Http::new(source.http, stop.clone(), counters)
     }
 }
 

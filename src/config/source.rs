@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use outlay_collectors::http::HttpSettings;
 use outlay_collectors::{KINDS, Kind, kind};
 use outlay_model::{Role, SourceName};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -22,6 +23,9 @@ pub struct Source {
     /// When it is collected; by default as often as its kind is worth it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+    /// How its provider is asked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub http: HttpSettings,
     /// What its kind needs to know besides.
     #[serde(flatten)]
     pub settings: toml::Table,
@@ -77,11 +81,18 @@ pub(super) fn problems(sources: &[Source]) -> Vec<(usize, Option<String>, String
                 }
             }
         }
+        for (key, text) in source.http.problems() {
+            add(Some("http"), format!("{key}: {text}"));
+        }
         if let Some(text) = source.schedule.as_deref().and_then(|text| schedule_problem(text)) {
             add(Some("schedule"), text);
         }
     }
     problems
+}
+
+fn is_default(settings: &HttpSettings) -> bool {
+    *settings == HttpSettings::default()
 }
 
 fn schedule_problem(text: &str) -> Option<String> {
@@ -105,12 +116,13 @@ impl JsonSchema for Source {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let of = |kind: &Kind, generator: &mut SchemaGenerator| {
             let mut schema = (kind.schema)(generator);
-            let role = generator.subschema_for::<Role>();
+            let (role, http) = (generator.subschema_for::<Role>(), generator.subschema_for::<HttpSettings>());
             let common = serde_json::json!({
                 "name": { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
                           "description": "Its name, in answers, filters and file names." },
                 "kind": { "const": kind.name },
                 "role": role,
+                "http": http,
                 "schedule": { "type": "string", "default": kind.schedule,
                               "description": "When it is collected: seconds, minutes, hours, days, months, weekdays, in UTC." },
             });

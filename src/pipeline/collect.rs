@@ -70,7 +70,7 @@ pub fn connect(app: &App, source: &Source, stop: &CancellationToken) -> anyhow::
     let context = Context {
         source: source.name.clone(),
         variables: Arc::clone(&app.variables),
-        http: app.http(&source.name, stop),
+        http: app.http(source, stop)?,
         today: now().date_naive(),
     };
     Ok((source.kind()?.connect)(&source.settings, context)?)
@@ -212,8 +212,8 @@ async fn fetch(
             () = collection.stop.cancelled() => Err(FetchError::Cancelled.into()),
         };
         match collected {
-            Err(CollectError::Fetch(FetchError::Changed { what })) if attempt < CHANGES => {
-                tracing::info!(source = %collection.source.name, what, "it changed while it was read; it is read again");
+            Err(CollectError::Fetch(FetchError::Changed { place })) if attempt < CHANGES => {
+                tracing::info!(source = %collection.source.name, place, "it changed while it was read; it is read again");
                 tokio::fs::remove_dir_all(&folder).await.with_context(|| format!("{} stays", folder.display()))?;
             }
             collected => break collected?,

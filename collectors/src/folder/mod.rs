@@ -100,7 +100,7 @@ impl Collector for FolderCollector {
     async fn collect(&self, listed: &Listed, _folder: &Path) -> Result<Collected, CollectError> {
         let files = self.found()?.remove(listed.key.as_str()).unwrap_or_default();
         if edition(&files)?.0 != listed.edition.as_deref().unwrap_or_default() {
-            return Err(crate::http::FetchError::Changed { what: listed.place.clone() }.into());
+            return Err(crate::http::FetchError::Changed { place: listed.place.clone() }.into());
         }
         let files = files.into_iter().map(InputFile::open).collect::<Result<_, _>>()?;
         Ok(Collected { format: &Focus, files, raw: None, provisional: Vec::new(), notes: Vec::new() })
