@@ -141,8 +141,20 @@ pub trait SourceSettings: DeserializeOwned + JsonSchema {
     ///
     /// # Errors
     /// [`CollectError`] when credentials cannot be read or an address cannot be understood.
-    fn connect(self, context: Context) -> Result<Arc<dyn Collector>, CollectError>;
+    fn connect(self, context: Context) -> Connected;
 }
+
+/// Something wrong with the settings of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingProblem {
+    /// The key at fault, if one is.
+    pub key: Option<String>,
+    /// What is wrong with it, and what to do.
+    pub text: String,
+}
+
+/// A collector, or why there is none.
+pub type Connected = Result<Arc<dyn Collector>, CollectError>;
 
 /// A kind of source.
 #[derive(Clone, Copy)]
@@ -157,12 +169,12 @@ pub struct Kind {
     pub restates_months: u32,
     /// See [`SourceSettings::REACH_MONTHS`].
     pub reach_months: u32,
-    /// What is wrong with settings: the key at fault, if one is, and what to do.
-    pub problems: fn(&toml::Table) -> Vec<(Option<String>, String)>,
+    /// What is wrong with settings.
+    pub problems: fn(&toml::Table) -> Vec<SettingProblem>,
     /// What these settings read.
     pub place: fn(&toml::Table) -> String,
     /// Makes the collector.
-    pub connect: fn(&toml::Table, Context) -> Result<Arc<dyn Collector>, CollectError>,
+    pub connect: fn(&toml::Table, Context) -> Connected,
     /// What can be set.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -177,9 +189,10 @@ impl Kind {
             reach_months: S::REACH_MONTHS,
             problems: |table| match read::<S>(table) {
                 Ok(settings) => {
-                    settings.problems().into_iter().map(|(key, text)| (Some(key.to_owned()), text)).collect()
+                    let problem = |(key, text): (&str, String)| SettingProblem { key: Some(key.to_owned()), text };
+                    settings.problems().into_iter().map(problem).collect()
                 }
-                Err(error) => vec![(None, error.message().to_owned())],
+                Err(error) => vec![SettingProblem { key: None, text: error.message().to_owned() }],
             },
             place: |table| read::<S>(table).map(|settings| settings.place()).unwrap_or_default(),
             connect: |table, context| {

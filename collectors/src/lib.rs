@@ -21,7 +21,9 @@ pub mod raw;
 pub mod records;
 pub mod registry;
 
-pub use collector::{Checked, Collected, Collector, Context, Kind, Listed, Listing, SourceSettings, Variables};
+pub use collector::{
+    Checked, Collected, Collector, Connected, Context, Kind, Listed, Listing, SettingProblem, SourceSettings, Variables,
+};
 pub use delivery::{Delivery, FileSurvey, Settings, deliveries, surveys};
 pub use error::CollectError;
 pub use format::{FORMATS, Format, format};

@@ -76,8 +76,8 @@ pub(super) fn problems(sources: &[Source]) -> Vec<(usize, Option<String>, String
         match kind(&source.kind) {
             None => add(Some("kind"), unknown_kind(&source.kind)),
             Some(kind) => {
-                for (key, text) in (kind.problems)(&source.settings) {
-                    add(key.as_deref(), text);
+                for problem in (kind.problems)(&source.settings) {
+                    add(problem.key.as_deref(), problem.text);
                 }
             }
         }

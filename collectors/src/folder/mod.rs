@@ -12,7 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::CollectError;
-use crate::collector::{Checked, Collected, Collector, Context, Listed, Listing, SourceSettings};
+use crate::collector::{Checked, Collected, Collector, Connected, Context, Listed, Listing, SourceSettings};
 use crate::focus::Focus;
 use crate::input::{self, InputFile, hex};
 
@@ -49,7 +49,7 @@ impl SourceSettings for FolderSettings {
         self.path.display().to_string()
     }
 
-    fn connect(self, _context: Context) -> Result<Arc<dyn Collector>, CollectError> {
+    fn connect(self, _context: Context) -> Connected {
         Ok(Arc::new(FolderCollector { settings: self }))
     }
 }
