@@ -13,13 +13,13 @@ use chrono::{DateTime, Utc};
 use outlay_model::money::plain;
 use outlay_model::part::{Balance, BalanceKey, DaySum, Part, PartFile, RunState};
 use outlay_model::query::Metric;
-use outlay_model::{DeliveryKey, PartId, SourceName};
+use outlay_model::{DeliveryKey, Fence, PartId, SourceName};
 use sqlx::AnyConnection;
 
 use crate::days::{self, Cause, Days};
 use crate::error::During as _;
 use crate::sql::{self, Columns as _};
-use crate::{Catalog, CatalogError, NotConserved, Rejects, Run, intents, parts, rejects, runs};
+use crate::{Catalog, CatalogError, NotConserved, Rejects, Run, intents, jobs, parts, rejects, runs};
 
 /// A staged part that is to become live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Commit {
     pub days: Vec<DaySum>,
     /// The live part of the delivery that all guards were checked against: the fence.
     pub replaces: Option<PartId>,
+    /// The job it is made for, where it is made for one: whoever has lost it commits nothing.
+    pub fence: Option<Fence>,
     /// The time.
     pub now: DateTime<Utc>,
 }
@@ -45,19 +47,22 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::NotConserved`], [`CatalogError::Superseded`], [`CatalogError::IntentExpired`],
-    /// [`CatalogError::Overlap`], [`CatalogError::Inconsistent`]: nothing has changed. [`CatalogError::Unavailable`]: it
+    /// [`CatalogError::LeaseLost`], [`CatalogError::Overlap`], [`CatalogError::Inconsistent`]: nothing has changed. [`CatalogError::Unavailable`]: it
     /// may have happened; repeat the call as it is.
     pub async fn commit(&self, commit: Commit) -> Result<u64, CatalogError> {
         let days = check(&commit)?;
-        let Commit { part, run, replaces, .. } = &commit;
+        let Commit { part, run, replaces, fence, now, .. } = &commit;
         let mut tx = self.begin().await?;
         let generation = raise_generation(&mut tx).await?;
         if let Some(since) = parts::live_since(&mut tx, &part.id).await? {
             // An earlier try went through, only its answer did not. Dropping the transaction takes the raise back.
             return Ok(since);
         }
+        if let Some(fence) = fence {
+            jobs::hold(&mut tx, fence, *now).await?;
+        }
         let live = parts::live_id(&mut tx, &part.source, &part.delivery).await?;
-        fence(&part.source, &part.delivery, replaces.as_ref(), live)?;
+        still_live(&part.source, &part.delivery, replaces.as_ref(), live)?;
         runs::write(&mut tx, run).await?;
         make_live(&mut tx, &commit, &days, &part.files, generation).await?;
         tx.commit().await.during("commit the part")?;
@@ -74,7 +79,7 @@ pub(crate) async fn make_live(
     files: &[PartFile],
     generation: u64,
 ) -> Result<(), CatalogError> {
-    let Commit { part, run, balances, rejects, days: _, replaces, now } = commit;
+    let Commit { part, run, balances, rejects, days: _, replaces, fence: _, now } = commit;
     intents::fulfil(conn, &part.id, files, *now).await?;
     let before = match replaces {
         Some(old) => {
@@ -119,7 +124,7 @@ pub(crate) fn check(commit: &Commit) -> Result<Days, CatalogError> {
     Ok(days)
 }
 
-fn check_run(run: &Run, source: &SourceName, delivery: &DeliveryKey) -> Result<(), CatalogError> {
+pub(crate) fn check_run(run: &Run, source: &SourceName, delivery: &DeliveryKey) -> Result<(), CatalogError> {
     let fits = run.source == *source && run.delivery.as_ref() == Some(delivery);
     if fits && run.state == RunState::Committed && run.finished_at.is_some() {
         Ok(())
@@ -171,7 +176,7 @@ pub(crate) async fn raise_generation(conn: &mut AnyConnection) -> Result<u64, Ca
     query.fetch_one(conn).await.during("raise the generation")?.count("generation")
 }
 
-fn fence(
+pub(crate) fn still_live(
     source: &SourceName,
     delivery: &DeliveryKey,
     expected: Option<&PartId>,
@@ -209,7 +214,7 @@ async fn insert_part(
     Ok(())
 }
 
-async fn retire_part(
+pub(crate) async fn retire_part(
     conn: &mut AnyConnection,
     part: &PartId,
     generation: u64,

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use outlay_model::part::DaySum;
 use outlay_model::query::Metric;
 use outlay_model::{Currency, DeliveryKey, Money, PartId, RunId, SourceName};
+use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
@@ -66,24 +67,67 @@ pub(crate) type Days = BTreeMap<DayKey, DayFigures>;
 /// What one commit changed, before it is known for whom.
 pub(crate) type Differences = BTreeMap<DayKey, (DayFigures, DayFigures)>;
 
+/// Where a change stands among all, so that the next page goes on behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangePlace {
+    generation: u64,
+    day: NaiveDate,
+    provider: String,
+    billing_account: String,
+    currency: Currency,
+}
+
+impl Change {
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> ChangePlace {
+        ChangePlace {
+            generation: self.generation,
+            day: self.day,
+            provider: sql::text_or_empty(self.provider.as_deref()),
+            billing_account: sql::text_or_empty(self.billing_account.as_deref()),
+            currency: self.currency,
+        }
+    }
+}
+
 impl Catalog {
-    /// What was moved lately, by one source or all: the newest generation first, within it by day. The first arrival of
-    /// a delivery counts, with nothing before.
+    /// What was moved lately, by one source or by all that count: the newest generation first, within it by day; behind
+    /// one of them, or from the newest on. The first arrival of a delivery counts, with nothing before.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn changes(&self, source: Option<&SourceName>, limit: u32) -> Result<Vec<Change>, CatalogError> {
+    pub async fn changes(
+        &self,
+        source: Option<&SourceName>,
+        behind: Option<&ChangePlace>,
+        limit: u32,
+    ) -> Result<Vec<Change>, CatalogError> {
+        /// `$1` is the most there may be, `$2` and those that follow say where to go on.
+        macro_rules! changes {
+            ($whose:literal) => {
+                concat!(
+                    "SELECT * FROM changes WHERE ",
+                    $whose,
+                    " AND (generation < $2 OR (generation = $2 \
+                           AND (day, provider, billing_account, currency) > ($3, $4, $5, $6))) \
+                     ORDER BY generation DESC, day, provider, billing_account, currency LIMIT $1"
+                )
+            };
+        }
         let query = match source {
-            Some(source) => sqlx::query(
-                "SELECT * FROM changes WHERE source = $1 \
-                 ORDER BY generation DESC, day, provider, billing_account, currency LIMIT $2",
-            )
-            .bind(source.as_str()),
-            None => sqlx::query(
-                "SELECT * FROM changes ORDER BY generation DESC, day, provider, billing_account, currency LIMIT $1",
-            ),
+            Some(_) => changes!("source = $7"),
+            None => changes!("source NOT IN (SELECT name FROM sources WHERE role = 'shadow')"),
         };
-        let rows = query.bind(i64::from(limit)).fetch_all(self.pool()).await.during("list the changes")?;
+        let query = sqlx::query(query)
+            .bind(i64::from(limit))
+            .bind(behind.map_or(i64::MAX, |place| sql::number(place.generation)))
+            .bind(behind.map(|place| place.day.to_string()).unwrap_or_default())
+            .bind(behind.map(|place| place.provider.clone()).unwrap_or_default())
+            .bind(behind.map(|place| place.billing_account.clone()).unwrap_or_default())
+            .bind(behind.map(|place| place.currency.to_string()).unwrap_or_default());
+        let query = source.iter().fold(query, |query, source| query.bind(source.as_str()));
+        let rows = query.fetch_all(self.pool()).await.during("list the changes")?;
         rows.iter().map(read_change).collect()
     }
 }
@@ -168,38 +212,60 @@ pub(crate) async fn read(conn: &mut AnyConnection, part: &PartId) -> Result<Days
     rows.iter().map(|row| Ok((read_key(row)?, read_figures(row, "row_count", "billed", "effective")?))).collect()
 }
 
+/// `$1` is the source.
+macro_rules! overlap {
+    ($of:literal) => {
+        concat!(
+            "SELECT p.source, o.provider, o.billing_account, MIN(o.day) AS first_day, MAX(o.day) AS last_day, \
+                    COUNT(DISTINCT o.day) AS days \
+             FROM part_days n \
+             JOIN part_days o ON o.provider = n.provider AND o.billing_account = n.billing_account AND o.day = n.day \
+             JOIN parts p ON p.id = o.part \
+             WHERE ",
+            $of,
+            " AND p.state = 'live' AND p.source <> $1 \
+             AND p.source NOT IN (SELECT name FROM sources WHERE role = 'shadow') \
+             GROUP BY p.source, o.provider, o.billing_account \
+             ORDER BY days DESC, p.source, o.provider, o.billing_account LIMIT 1"
+        )
+    };
+}
+
 /// Whether another source's live part states a day of the same billing account as the part whose days have just been
 /// written. A provider or account that is not stated meets another that is not stated: it cannot be shown that they
-/// differ, and money counted twice is worse than a refusal.
+/// differ, and money counted twice is worse than a refusal. What a shadow states is counted nowhere, so it meets nobody.
 pub(crate) async fn overlap(
     conn: &mut AnyConnection,
     source: &SourceName,
     part: &PartId,
 ) -> Result<Option<Overlap>, CatalogError> {
-    let query = sqlx::query(
-        "SELECT p.source, o.provider, o.billing_account, MIN(o.day) AS first_day, MAX(o.day) AS last_day, \
-                COUNT(DISTINCT o.day) AS days \
-         FROM part_days n \
-         JOIN part_days o ON o.provider = n.provider AND o.billing_account = n.billing_account AND o.day = n.day \
-         JOIN parts p ON p.id = o.part \
-         WHERE n.part = $1 AND p.state = 'live' AND p.source <> $2 \
-         GROUP BY p.source, o.provider, o.billing_account \
-         ORDER BY days DESC, p.source, o.provider, o.billing_account LIMIT 1",
-    );
-    let query = query.bind(part.as_str()).bind(source.as_str());
+    let query =
+        sqlx::query(overlap!("n.part = $2 AND NOT EXISTS (SELECT 1 FROM sources WHERE name = $1 AND role = 'shadow')"));
+    let query = query.bind(source.as_str()).bind(part.as_str());
     let row = query.fetch_optional(conn).await.during("compare with other sources")?;
-    let read = |row: AnyRow| {
-        Ok(Overlap {
-            source: source.clone(),
-            other: SourceName::new(row.text("source")?),
-            provider: row.text_unless_empty("provider")?,
-            billing_account: row.text_unless_empty("billing_account")?,
-            first: row.day("first_day")?,
-            last: row.day("last_day")?,
-            days: row.count("days")?,
-        })
-    };
-    row.map(read).transpose()
+    row.map(|row| read_overlap(source, &row)).transpose()
+}
+
+/// Whether any live part of a source meets another source's: what [`overlap`] asks of one part that is new.
+pub(crate) async fn overlap_of_source(
+    conn: &mut AnyConnection,
+    source: &SourceName,
+) -> Result<Option<Overlap>, CatalogError> {
+    let query = sqlx::query(overlap!("n.part IN (SELECT id FROM parts WHERE source = $1 AND state = 'live')"));
+    let row = query.bind(source.as_str()).fetch_optional(conn).await.during("compare with other sources")?;
+    row.map(|row| read_overlap(source, &row)).transpose()
+}
+
+fn read_overlap(source: &SourceName, row: &AnyRow) -> Result<Overlap, CatalogError> {
+    Ok(Overlap {
+        source: source.clone(),
+        other: SourceName::new(row.text("source")?),
+        provider: row.text_unless_empty("provider")?,
+        billing_account: row.text_unless_empty("billing_account")?,
+        first: row.day("first_day")?,
+        last: row.day("last_day")?,
+        days: row.count("days")?,
+    })
 }
 
 /// Who changed the days, and when.

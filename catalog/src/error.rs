@@ -8,7 +8,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use outlay_model::part::BalanceKey;
 use outlay_model::query::Metric;
-use outlay_model::{DeliveryKey, PartId, SourceName};
+use outlay_model::{DeliveryKey, JobId, PartId, SourceName};
 
 /// Any error as a source.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -61,6 +61,20 @@ pub enum CatalogError {
     IntentExpired {
         /// Which part.
         part: PartId,
+    },
+    /// The lease on a job has ended: another replica has it, or may have it any moment. Stop working on it.
+    #[error("job {job} {why}; nothing was committed, and whoever takes the job on next does the rest")]
+    LeaseLost {
+        /// Which job.
+        job: JobId,
+        /// What happened: what follows upon its name in a sentence.
+        why: String,
+    },
+    /// There is no such source in the configuration.
+    #[error("no source {source_name} is configured; outlay sources lists those that are")]
+    NotConfigured {
+        /// Its name.
+        source_name: SourceName,
     },
     /// Two sources state the same days of the same billing account (P4).
     #[error("{0}")]
@@ -119,6 +133,8 @@ impl CatalogError {
             | Self::Newer { .. }
             | Self::Superseded { .. }
             | Self::IntentExpired { .. }
+            | Self::LeaseLost { .. }
+            | Self::NotConfigured { .. }
             | Self::Overlap(_)
             | Self::NotConserved(_)
             | Self::GenerationGone { .. }
@@ -161,7 +177,7 @@ impl fmt::Display for Overlap {
         write!(
             f,
             "{source} and {other} both state {provider} billing account {account} on {days} {unit} from {first} to \
-             {last}, which would count it twice; take one of the two sources out"
+             {last}, which would count it twice; take one of the two sources out, or give it role = \"shadow\""
         )
     }
 }

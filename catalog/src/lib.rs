@@ -20,6 +20,7 @@ mod commit;
 mod days;
 mod error;
 mod intents;
+mod jobs;
 mod open;
 mod parts;
 mod postgres;
@@ -27,8 +28,10 @@ mod records;
 mod refile;
 mod rejects;
 mod runs;
+mod sources;
 mod sql;
 mod sweep;
+mod withdraw;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -37,15 +40,18 @@ use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 
 pub use address::Address;
 pub use commit::Commit;
-pub use days::{Change, DayFigures};
+pub use days::{Change, ChangePlace, DayFigures};
 pub use error::{CatalogError, NotConserved, Overlap};
 pub use intents::Intent;
+pub use jobs::{Wanted, Which};
 pub use parts::Snapshot;
 pub use records::Record;
 pub use refile::Refile;
 pub use rejects::{RejectCount, Rejects};
 pub use runs::{Refusal, RefusedFigure, Run};
+pub use sources::KnownSource;
 pub use sweep::Doomed;
+pub use withdraw::Withdrawal;
 
 use error::During as _;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use bigdecimal::BigDecimal;
 use outlay_model::money::plain;
 use outlay_model::part::{Balance, BalanceKey, Part};
-use outlay_model::{DeliveryKey, PartId, SourceName};
+use outlay_model::{DeliveryKey, PartId, Role, SourceName};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
@@ -21,8 +21,28 @@ use crate::{Catalog, CatalogError};
 pub struct Snapshot {
     /// The generation.
     pub generation: u64,
-    /// Its live parts, by source and delivery.
+    /// Its live parts that count, by source and delivery.
     pub parts: Vec<Part>,
+    /// Its live parts that do not: those of shadow sources, by source and delivery.
+    pub shadows: Vec<Part>,
+}
+
+impl Snapshot {
+    /// All live parts, whether they count or not.
+    pub fn all(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().chain(&self.shadows)
+    }
+
+    /// Of parts and the roles of their sources.
+    fn new(generation: u64, parts: Vec<(Role, Part)>) -> Self {
+        let in_order = |role: Role, parts: &[(Role, Part)]| {
+            let mut parts: Vec<Part> =
+                parts.iter().filter(|(of, _)| *of == role).map(|(_, part)| part.clone()).collect();
+            parts.sort_by(|a, b| (&a.source, &a.delivery).cmp(&(&b.source, &b.delivery)));
+            parts
+        };
+        Self { generation, shadows: in_order(Role::Shadow, &parts), parts: in_order(Role::Primary, &parts) }
+    }
 }
 
 impl Catalog {
@@ -44,8 +64,10 @@ impl Catalog {
         if let Some(cached) = self.cached(generation) {
             return Ok(cached);
         }
-        let query =
-            sqlx::query("SELECT h.generation, p.body FROM head h LEFT JOIN parts p ON p.state = 'live' WHERE h.id = 1");
+        let query = sqlx::query(
+            "SELECT h.generation, p.body, s.role FROM head h LEFT JOIN parts p ON p.state = 'live' \
+             LEFT JOIN sources s ON s.name = p.source WHERE h.id = 1",
+        );
         let rows = query.fetch_all(self.pool()).await.during("read the live parts")?;
         let snapshot = Arc::new(read_snapshot(&rows)?);
         self.keep(&snapshot);
@@ -56,7 +78,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError::GenerationGone`] when the sweeper was given one of those parts, there was no such generation yet,
-    /// or the catalog was rebuilt since and does not know all that was live then.
+    /// the catalog was rebuilt since and does not know all that was live then, or a source was given another role since.
     pub async fn snapshot_at(&self, generation: u64) -> Result<Arc<Snapshot>, CatalogError> {
         let query = sqlx::query("SELECT generation, oldest FROM head WHERE id = 1");
         let head = query.fetch_one(self.pool()).await.during("read the generation")?;
@@ -69,18 +91,21 @@ impl Catalog {
             return Ok(cached);
         }
         let query = sqlx::query(
-            "SELECT state, body FROM parts \
-             WHERE live_from_generation <= $1 AND (retired_generation IS NULL OR retired_generation > $1)",
+            "SELECT p.state, p.body, s.role, s.role_since FROM parts p LEFT JOIN sources s ON s.name = p.source \
+             WHERE p.live_from_generation <= $1 AND (p.retired_generation IS NULL OR p.retired_generation > $1)",
         );
         let rows = query.bind(sql::number(generation)).fetch_all(self.pool()).await.during("read older parts")?;
         let mut parts = Vec::with_capacity(rows.len());
         for row in &rows {
-            if matches!(row.text("state")?.as_str(), "doomed" | "swept") {
+            let swept = matches!(row.text("state")?.as_str(), "doomed" | "swept");
+            let had_another_role =
+                row.optional_number("role_since")?.is_some_and(|since| since > sql::number(generation));
+            if swept || had_another_role {
                 return Err(gone);
             }
-            parts.push(row.json("body")?);
+            parts.push((role(row)?, row.json("body")?));
         }
-        Ok(Arc::new(Snapshot { generation, parts: in_order(parts) }))
+        Ok(Arc::new(Snapshot::new(generation, parts)))
     }
 
     /// The live part of a delivery.
@@ -218,11 +243,12 @@ fn read_balance(row: &AnyRow) -> Result<Balance, CatalogError> {
 fn read_snapshot(rows: &[AnyRow]) -> Result<Snapshot, CatalogError> {
     let first = rows.first().ok_or_else(|| CatalogError::corrupt("a generation", "it is missing"))?;
     let generation = first.count("generation")?;
-    let parts = rows.iter().filter_map(|row| row.optional_json("body").transpose()).collect::<Result<_, _>>()?;
-    Ok(Snapshot { generation, parts: in_order(parts) })
+    let read = |row: &AnyRow| Ok(row.optional_json("body")?.map(|part| Ok((role(row)?, part))));
+    let parts = rows.iter().filter_map(|row| read(row).and_then(Option::transpose).transpose());
+    Ok(Snapshot::new(generation, parts.collect::<Result<_, CatalogError>>()?))
 }
 
-fn in_order(mut parts: Vec<Part>) -> Vec<Part> {
-    parts.sort_by(|a, b| (&a.source, &a.delivery).cmp(&(&b.source, &b.delivery)));
-    parts
+/// The role of the source of a part. Bills of a source that was never configured were imported, and count.
+fn role(row: &AnyRow) -> Result<Role, CatalogError> {
+    if row.optional_text("role")?.is_some() { row.word("role") } else { Ok(Role::default()) }
 }

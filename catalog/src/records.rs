@@ -155,6 +155,7 @@ async fn restore_one(conn: &mut AnyConnection, record: &Record) -> Result<(), Ca
         rejects: record.rejects.clone(),
         days: record.days.clone(),
         replaces: live,
+        fence: None,
         now: *committed_at,
     };
     let days = commit::check(&commit)?;

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use outlay_model::part::{Repairs, RunState};
-use outlay_model::{DeliveryKey, PartId, RunId, SourceName};
+use outlay_model::{DeliveryKey, JobId, PartId, RunId, SourceName};
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -23,6 +23,9 @@ pub struct Run {
     pub source: SourceName,
     /// The kind of that source, such as `focus`.
     pub kind: String,
+    /// The job it belongs to, when a collector runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
     /// What became of it.
     pub state: RunState,
     /// The delivery, once known.
@@ -82,6 +85,7 @@ impl Run {
             id,
             source,
             kind: kind.into(),
+            job: None,
             state: RunState::Running,
             delivery: None,
             part: None,
@@ -170,6 +174,16 @@ impl Catalog {
         let rows = query.bind(i64::from(limit)).fetch_all(self.pool()).await.during("list the runs")?;
         rows.iter().map(read).collect()
     }
+
+    /// The runs of a job, in the order they began.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn runs_of(&self, job: &JobId) -> Result<Vec<Run>, CatalogError> {
+        let query = sqlx::query("SELECT * FROM runs WHERE job = $1 ORDER BY started_at, id").bind(job.as_str());
+        let rows = query.fetch_all(self.pool()).await.during("list the runs of the job")?;
+        rows.iter().map(read).collect()
+    }
 }
 
 /// Writes a run, new or known. A committed one is never overwritten: its part is live because of it.
@@ -177,12 +191,12 @@ pub(crate) async fn write(conn: &mut AnyConnection, run: &Run) -> Result<(), Cat
     let refused = run.refused.as_ref().map(|refused| sql::json("a refusal", refused)).transpose()?;
     let query = sqlx::query(
         "INSERT INTO runs (id, source, kind, state, delivery, part, started_at, finished_at, row_count, rejected, \
-         unpriced, repairs, message, refused) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         unpriced, repairs, message, refused, job) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (id) DO UPDATE SET state = excluded.state, delivery = excluded.delivery, part = excluded.part, \
          finished_at = excluded.finished_at, row_count = excluded.row_count, rejected = excluded.rejected, \
          unpriced = excluded.unpriced, repairs = excluded.repairs, message = excluded.message, \
-         refused = excluded.refused \
+         refused = excluded.refused, job = excluded.job \
          WHERE runs.state <> 'committed' AND runs.source = excluded.source",
     );
     let query = query
@@ -199,7 +213,8 @@ pub(crate) async fn write(conn: &mut AnyConnection, run: &Run) -> Result<(), Cat
         .bind(sql::number(run.unpriced))
         .bind(sql::json("repairs", &run.repairs)?)
         .bind(run.message.clone().map(sql::without_nul))
-        .bind(refused);
+        .bind(refused)
+        .bind(run.job.as_ref().map(JobId::as_str));
     let written = query.execute(conn).await.during("record the run")?.rows_affected();
     if written == 1 {
         Ok(())
@@ -219,6 +234,7 @@ fn read(row: &AnyRow) -> Result<Run, CatalogError> {
         id: RunId::new(row.text("id")?),
         source: SourceName::new(row.text("source")?),
         kind: row.text("kind")?,
+        job: row.optional_text("job")?.map(JobId::new),
         state: row.word("state")?,
         delivery: row.optional_text("delivery")?.map(DeliveryKey::new),
         part: row.optional_text("part")?.map(PartId::new),

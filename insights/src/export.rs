@@ -101,11 +101,11 @@ impl Insights {
             })?,
         };
         let Some(source) = &query.source else { return Ok(snapshot) };
-        let parts: Vec<_> = snapshot.parts.iter().filter(|part| part.source == *source).cloned().collect();
+        let parts: Vec<_> = snapshot.all().filter(|part| part.source == *source).cloned().collect();
         if parts.is_empty() {
             return Err(ParameterError::new("source", format!("nothing of {source} is live")).into());
         }
-        Ok(Arc::new(Snapshot { generation: snapshot.generation, parts }))
+        Ok(Arc::new(Snapshot { generation: snapshot.generation, parts, shadows: Vec::new() }))
     }
 
     /// What the charges add up to, as a spend query answers it.

@@ -16,7 +16,7 @@ impl Insights {
     pub async fn unpriced(&self, source: Option<&SourceName>, scope: &Scope) -> Result<u64, InsightError> {
         company_only(scope)?;
         let snapshot = self.catalog.snapshot().await?;
-        let parts = snapshot.parts.iter().filter(|part| source.is_none_or(|source| part.source == *source));
+        let parts = snapshot.all().filter(|part| source.is_none_or(|source| part.source == *source));
         Ok(parts.map(|part| part.unpriced).sum())
     }
 

@@ -58,6 +58,6 @@ impl Insights {
         scope: &Scope,
     ) -> Result<Vec<Change>, InsightError> {
         company_only(scope)?;
-        Ok(self.catalog.changes(source, limit).await?)
+        Ok(self.catalog.changes(source, None, limit).await?)
     }
 }

@@ -16,7 +16,7 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
         text.push(format!("PROBLEM  {line}"));
     };
     let snapshot = app.catalog.snapshot().await?;
-    let (deliveries, charges) = (snapshot.parts.len(), snapshot.parts.iter().map(|part| part.rows).sum());
+    let (deliveries, charges) = (snapshot.all().count(), snapshot.all().map(|part| part.rows).sum());
     text.push(format!("ok       catalog: {deliveries} deliveries, {} charges", count(charges)));
     let forgotten = pipeline::forgotten(app).await?;
     if forgotten > 0 {
@@ -33,7 +33,7 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
     for layer in ["charges", "daily", "raw"] {
         there.extend(app.store.list(layer).await?);
     }
-    for part in &snapshot.parts {
+    for part in snapshot.all() {
         for file in part.files.iter().filter(|file| !there.contains(&file.path)) {
             let (source, delivery, path) = (&part.source, &part.delivery, &file.path);
             let line = format!(

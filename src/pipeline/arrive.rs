@@ -186,6 +186,7 @@ async fn stage_and_commit(
         rejects: rejects.clone(),
         days: done.days,
         replaces: last.map(|last| last.id),
+        fence: None,
         now: at,
     };
     let mut committing = app.catalog.commit(commit.clone()).await;
@@ -224,7 +225,7 @@ pub(super) async fn is_whole(app: &App, part: &Part) -> anyhow::Result<bool> {
 /// The same file under two deliveries would be counted twice (P4).
 async fn refuse_twice(app: &App, source: &SourceName, delivery: &Delivery) -> anyhow::Result<()> {
     let snapshot = app.catalog.snapshot().await?;
-    let others = snapshot.parts.iter().filter(|part| part.source == *source && part.delivery != delivery.key);
+    let others = snapshot.all().filter(|part| part.source == *source && part.delivery != delivery.key);
     match others.into_iter().find(|part| !part.contents.is_disjoint(&delivery.contents)) {
         None => Ok(()),
         Some(part) => anyhow::bail!(

@@ -93,7 +93,7 @@ pub async fn wanted(
         collector.deliveries(window).await.context("the provider's deliveries cannot be listed")?;
     let mut wanted = Wanted { window, missing: Vec::new(), known: Vec::new(), gone: Vec::new() };
     let snapshot = app.catalog.snapshot().await?;
-    let live: Vec<&Part> = snapshot.parts.iter().filter(|part| part.source == source.name).collect();
+    let live: Vec<&Part> = snapshot.all().filter(|part| part.source == source.name).collect();
     for listed in deliveries {
         let part = live.iter().find(|part| part.delivery == listed.key);
         let known = match part {

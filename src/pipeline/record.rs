@@ -13,8 +13,8 @@ pub(super) fn document(part: &PartId) -> String {
     format!("{FOLDER}/{part}.json")
 }
 
-/// Writes the record of every live part that has none yet, or an older one. What a crash kept from being written is
-/// written here the next time.
+/// Writes the record of every live part that has none yet, or an older one, and takes away those of deliveries that were
+/// withdrawn. What a crash kept from being written is written here the next time.
 ///
 /// # Errors
 /// When the catalog or the store fails; what was not written is tried again next time.
@@ -25,6 +25,15 @@ pub async fn record(app: &App) -> anyhow::Result<()> {
                 break;
             }
         }
+    }
+    unrecord(app).await
+}
+
+/// The oldest first: an older copy must not be brought back because the newest is gone already.
+async fn unrecord(app: &App) -> anyhow::Result<()> {
+    for part in app.catalog.withdrawn().await? {
+        app.store.remove_document(&document(&part)).await?;
+        app.catalog.unrecord(&part).await?;
     }
     Ok(())
 }

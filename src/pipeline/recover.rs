@@ -92,8 +92,8 @@ pub async fn recover(app: &App, discard_strays: bool) -> anyhow::Result<Recovere
         }
         discard(app, strays.iter().map(|stray| stray.file.clone()).collect()).await?;
     }
-    let charges = live.parts.iter().map(|part| part.rows).sum();
-    Ok(Recovered { deliveries: live.parts.len(), charges, generation, left_out, strays, discarded })
+    let charges = live.all().map(|part| part.rows).sum();
+    Ok(Recovered { deliveries: live.all().count(), charges, generation, left_out, strays, discarded })
 }
 
 /// The records of the store. One that cannot be read leaves out the delivery that its files say they are of.

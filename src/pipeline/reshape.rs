@@ -38,7 +38,7 @@ pub enum Stale {
 /// When the catalog fails.
 pub async fn stale(app: &App, which: &Which) -> anyhow::Result<Vec<(Part, Stale)>> {
     let snapshot = app.catalog.snapshot().await?;
-    let parts = snapshot.parts.iter().filter(|part| which.covers(part));
+    let parts = snapshot.all().filter(|part| which.covers(part));
     let keys = app.settings.tags.daily_keys();
     Ok(parts.filter_map(|part| Some((part.clone(), staleness(part, &keys)?))).collect())
 }
@@ -152,7 +152,7 @@ fn told(run: anyhow::Result<Run>) -> Option<Run> {
 async fn scattered(app: &App, today: NaiveDate) -> anyhow::Result<Vec<(SourceName, NaiveDate, Vec<Part>)>> {
     let final_after = TimeDelta::days(i64::from(app.final_after_days));
     let mut months: BTreeMap<(SourceName, NaiveDate), Vec<Part>> = BTreeMap::new();
-    for part in &app.catalog.snapshot().await?.parts {
+    for part in app.catalog.snapshot().await?.all() {
         let Some(days) = part.days.filter(|_| part.files(Layer::Daily).next().is_some()) else { continue };
         let Some(month) = first_of_month(days.from()) else { continue };
         let end = month + Months::new(1);
@@ -194,7 +194,7 @@ async fn expired(app: &App, today: NaiveDate) -> anyhow::Result<Vec<Vec<(Part, P
     let cutoff = |months: Option<u32>| first_of_month(today)?.checked_sub_months(Months::new(months?));
     let (charges, daily) = (cutoff(app.retention.charges_months), cutoff(app.retention.daily_months));
     let mut sources: BTreeMap<SourceName, Vec<(Part, Part)>> = BTreeMap::new();
-    for part in &app.catalog.snapshot().await?.parts {
+    for part in app.catalog.snapshot().await?.all() {
         let Some(days) = part.days else { continue };
         let past = |cutoff: Option<NaiveDate>| cutoff.is_some_and(|cutoff| days.to() <= cutoff);
         let goes = |file: &PartFile| past(daily) || (file.layer != Layer::Daily && past(charges));

@@ -143,7 +143,7 @@ impl Bill {
             effective: None,
         });
         let balances = vec![self.balance(&rejects)];
-        Commit { part, run, balances, rejects, days: days.collect(), replaces: self.replaces.clone(), now }
+        Commit { part, run, balances, rejects, days: days.collect(), replaces: self.replaces.clone(), fence: None, now }
     }
 
     /// Starts the run and records the intent, until minute 60.
@@ -167,11 +167,13 @@ impl Bill {
             source: source(&self.source),
             delivery: delivery(&self.delivery),
             fingerprint: format!("sha256:{}", self.id),
+            edition: None,
             contents: BTreeSet::from([format!("sha256:{}", self.id)]),
             files: self.files(),
             rows,
             days: range,
             covered: range.into_iter().collect(),
+            provisional: Vec::new(),
             billing_periods: BTreeSet::from([day(1)]),
             currencies: BTreeSet::from([Currency::USD]),
             columns: BTreeSet::from(["BilledCost".to_owned(), "tags.odd \"key\"".to_owned()]),
@@ -185,8 +187,6 @@ impl Bill {
             unpriced: 0,
             versions: Versions { format: "focus".to_owned(), normaliser: 1, rule_book: 1, layout: 1 },
             bundle: None,
-            edition: None,
-            provisional: Vec::new(),
         }
     }
 

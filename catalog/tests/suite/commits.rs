@@ -23,12 +23,13 @@ crate::stories![
     money_that_is_unaccounted_for_is_not_committed,
     a_commit_that_contradicts_itself_is_refused,
     changes_are_the_days_that_differ,
+    changes_are_read_page_by_page,
 ];
 
 /// Everything a reader can see, to compare.
 async fn seen(catalog: &Catalog) -> String {
     let balances = catalog.balances(None).await.expect("balances");
-    let changes = catalog.changes(None, 1000).await.expect("changes");
+    let changes = catalog.changes(None, None, 1000).await.expect("changes");
     format!("{:#?}{balances:#?}{changes:#?}", catalog.snapshot().await.expect("a snapshot"))
 }
 
@@ -88,7 +89,7 @@ async fn a_commit_cut_off_anywhere_is_whole_or_absent_and_can_be_repeated(place:
         }
         let snapshot = observer.snapshot().await.expect("a snapshot");
         let there = snapshot.parts.iter().any(|part| part.id == bill.part_id());
-        let changed = observer.changes(None, 1000).await.expect("reads").iter().any(|c| c.run == bill.run_id());
+        let changed = observer.changes(None, None, 1000).await.expect("reads").iter().any(|c| c.run == bill.run_id());
         assert_eq!((snapshot.generation > before, changed), (there, there), "after {polls} polls");
 
         assert_eq!(catalog.commit(bill.commit(at(2))).await.expect("commits"), before + 1);
@@ -182,7 +183,7 @@ async fn two_sources_may_not_state_the_same_day(place: &Place) {
     assert_eq!(
         overlap.to_string(),
         "copy and aws both state AWS billing account 123456789012 on 2 days from 2026-10-02 to 2026-10-05, which would \
-         count it twice; take one of the two sources out"
+         count it twice; take one of the two sources out, or give it role = \"shadow\""
     );
 
     // Other days, another account, another provider, or the same source again: all fine.
@@ -255,7 +256,7 @@ async fn changes_are_the_days_that_differ(place: &Place) {
     let second = [(1, 2, "1"), (2, 2, "2.5"), (3, 3, "3"), (5, 1, "5")];
     Bill::new("p2").days(&second).replaces("p1").bring(catalog, 2).await.expect("commits");
 
-    let changes = catalog.changes(Some(&source("aws")), 4).await.expect("reads");
+    let changes = catalog.changes(Some(&source("aws")), None, 4).await.expect("reads");
     let figures = |rows, billed| DayFigures { rows, billed: Some(money(billed)), effective: None };
     let expected = [
         (day(2), figures(2, "2"), figures(2, "2.5")),
@@ -272,12 +273,34 @@ async fn changes_are_the_days_that_differ(place: &Place) {
     }
 
     // The first arrival is older, and came from nothing.
-    let all = catalog.changes(None, 100).await.expect("reads");
+    let all = catalog.changes(None, None, 100).await.expect("reads");
     assert_eq!(all.len(), 8);
     assert!(all[4..].iter().all(|change| change.generation == 1 && change.before == DayFigures::default()));
-    assert_eq!(catalog.changes(Some(&source("gcp")), 100).await.expect("reads"), []);
+    assert_eq!(catalog.changes(Some(&source("gcp")), None, 100).await.expect("reads"), []);
 
     // The same bill again moves nothing.
     Bill::new("p3").days(&second).replaces("p2").bring(catalog, 3).await.expect("commits");
-    assert_eq!(catalog.changes(None, 100).await.expect("reads").len(), 8);
+    assert_eq!(catalog.changes(None, None, 100).await.expect("reads").len(), 8);
+}
+
+async fn changes_are_read_page_by_page(place: &Place) {
+    let catalog = &place.catalog;
+    let days = [(1, 1, "1"), (2, 1, "2"), (3, 1, "3")];
+    Bill::new("p1").days(&days).bring(catalog, 1).await.expect("commits");
+    Bill::new("x1").of("x", "k").account(None, None).days(&days).bring(catalog, 2).await.expect("commits");
+    Bill::new("p2").days(&[(1, 1, "9"), (2, 1, "8")]).replaces("p1").bring(catalog, 3).await.expect("commits");
+    for whose in [None, Some(source("aws"))] {
+        let all = catalog.changes(whose.as_ref(), None, 99).await.expect("reads");
+        assert_eq!(all.len(), if whose.is_none() { 9 } else { 6 });
+        for limit in 1..=4 {
+            let (mut paged, mut behind) = (Vec::new(), None);
+            loop {
+                let page = catalog.changes(whose.as_ref(), behind.as_ref(), limit).await.expect("reads");
+                let Some(last) = page.last() else { break };
+                behind = Some(last.place());
+                paged.extend(page);
+            }
+            assert_eq!(paged, all);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod bill;
 mod commits;
+mod jobs;
 mod opening;
 mod place;
 mod postgres;
@@ -13,10 +14,12 @@ mod refiles;
 mod replicas;
 mod restores;
 mod snapshots;
+mod sources;
 mod sqlite;
 mod sweeps;
 mod versions;
 mod wire;
+mod withdrawals;
 
 /// Runs each story against each database.
 macro_rules! stories {

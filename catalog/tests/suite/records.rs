@@ -132,7 +132,7 @@ async fn text_that_no_database_keeps_is_shown(place: &Place) {
     commit.run.message = Some("read\0".to_owned());
     catalog.commit(commit).await.expect("commits");
     assert_eq!(catalog.rejects(&bill.run_id(), 9).await.expect("reads")[2].value.as_deref(), Some("1\u{2400},5"));
-    let change = catalog.changes(None, 9).await.expect("reads").remove(0);
+    let change = catalog.changes(None, None, 9).await.expect("reads").remove(0);
     assert_eq!(change.provider.as_deref(), Some("A\u{2400}WS"));
     assert_eq!(change.billing_account.as_deref(), Some("\u{1F4B8} 'quoted\" \\0 \u{7f}"));
     assert_eq!(catalog.runs(None, 9).await.expect("reads")[0].message.as_deref(), Some("read\u{2400}"));
@@ -147,7 +147,7 @@ async fn reopening_keeps_everything(place: &Place) {
     let snapshot = catalog.snapshot().await.expect("reads");
     let older = catalog.snapshot_at(1).await.expect("reads");
     let runs = catalog.runs(None, 100).await.expect("reads");
-    let changes = catalog.changes(None, 100).await.expect("reads");
+    let changes = catalog.changes(None, None, 100).await.expect("reads");
     let balances = catalog.balances(None).await.expect("reads");
     let rejects = catalog.rejects(&bill.run_id(), 100).await.expect("reads");
     catalog.close().await;
@@ -158,7 +158,7 @@ async fn reopening_keeps_everything(place: &Place) {
     assert_eq!(again.snapshot().await.expect("reads"), snapshot);
     assert_eq!(again.snapshot_at(1).await.expect("reads"), older);
     assert_eq!(again.runs(None, 100).await.expect("reads"), runs);
-    assert_eq!(again.changes(None, 100).await.expect("reads"), changes);
+    assert_eq!(again.changes(None, None, 100).await.expect("reads"), changes);
     assert_eq!(again.balances(None).await.expect("reads"), balances);
     assert_eq!(again.rejects(&bill.run_id(), 100).await.expect("reads"), rejects);
     assert_eq!(again.commit(Bill::new("p3").replaces("p2").commit(at(3))).await.expect("commits"), 3);

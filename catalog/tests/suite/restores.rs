@@ -77,7 +77,10 @@ async fn restored_commits_give_the_same_answers(place: &Place) {
     assert_eq!(now.parts, then.parts);
     assert!(now.generation == generation && generation > then.generation);
     assert_eq!(empty.catalog.balances(None).await.expect("reads"), catalog.balances(None).await.expect("reads"));
-    assert_eq!(empty.catalog.changes(None, 99).await.expect("reads"), catalog.changes(None, 99).await.expect("reads"));
+    assert_eq!(
+        empty.catalog.changes(None, None, 99).await.expect("reads"),
+        catalog.changes(None, None, 99).await.expect("reads")
+    );
     assert_eq!(empty.catalog.runs(None, 99).await.expect("reads"), catalog.runs(None, 99).await.expect("reads"));
     let run = Bill::new("q1").run_id();
     assert_eq!(empty.catalog.rejects(&run, 9).await.expect("reads"), catalog.rejects(&run, 9).await.expect("reads"));

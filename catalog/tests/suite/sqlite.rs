@@ -65,7 +65,7 @@ async fn every_call_can_be_spawned() {
     spawnable(catalog.snapshot_at(0));
     spawnable(catalog.live_part(&source("aws"), &delivery("2026-10")));
     spawnable(catalog.balances(None));
-    spawnable(catalog.changes(None, 1));
+    spawnable(catalog.changes(None, None, 1));
     spawnable(catalog.runs(None, 1));
     spawnable(catalog.rejects(&bill.run_id(), 1));
     spawnable(catalog.reject_counts(&bill.run_id()));

@@ -69,7 +69,7 @@ async fn answers(catalog: &Catalog) -> Value {
         let (period, invoice, currency) = (b.key.billing_period, b.key.invoice, b.key.currency);
         json!({"source": source, "delivery": delivery, "of": [period, invoice, currency, b.metric], "amounts": amounts})
     });
-    let changes = catalog.changes(None, 1000).await.expect("changes").into_iter().map(|c| {
+    let changes = catalog.changes(None, None, 1000).await.expect("changes").into_iter().map(|c| {
         json!({
             "generation": c.generation, "at": c.at, "source": c.source, "delivery": c.delivery, "run": c.run, "day": c.day,
             "of": [c.provider, c.billing_account, Some(c.currency.as_str().to_owned())],
