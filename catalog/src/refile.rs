@@ -62,6 +62,19 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// Notes by what the provider tells the edition of a live part by now, when it is the same charges as before. No answer
+    /// changes.
+    ///
+    /// # Errors
+    /// [`CatalogError::Superseded`] when the part is not live as it was read: nothing has changed.
+    pub async fn note_edition(&self, part: &Part, edition: Option<String>) -> Result<(), CatalogError> {
+        let mut tx = self.begin().await?;
+        exchange(&mut tx, part, &Part { edition, ..part.clone() }).await?;
+        tx.commit().await.during("note the edition of the part")
+    }
+}
+
 /// Everything that can be checked without looking at the database.
 fn check(refile: &Refile) -> Result<(), CatalogError> {
     let Refile { parts, run, written, .. } = refile;

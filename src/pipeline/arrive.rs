@@ -13,8 +13,9 @@ use outlay_ledger::own::RULE_BOOK;
 use outlay_ledger::schema::LAYOUT;
 use outlay_model::part::{Balance, Force, Layer, Part, PartFile, RunState, Versions};
 use outlay_model::query::Metric;
-use outlay_model::{DateRange, DeliveryKey, PartId, SourceName};
+use outlay_model::{DateRange, DeliveryKey, Fence, PartId, SourceName};
 use outlay_store::{StageSpec, Staged, Store, StoreError};
+use tokio_util::sync::CancellationToken;
 
 use super::balance::{RejectedSums, balances};
 use super::guards::refusal;
@@ -36,6 +37,10 @@ pub(super) struct Arrival {
     pub force: Force,
     /// Where it comes from.
     pub origin: Origin,
+    /// The job it is brought for, where there is one.
+    pub fence: Option<Fence>,
+    /// Gives it up before it is committed.
+    pub stop: CancellationToken,
 }
 
 /// What a collector knows of a delivery besides its files.
@@ -124,11 +129,14 @@ async fn stage_and_commit(
     run: &mut Run,
     rejects: &mut Rejects,
 ) -> anyhow::Result<Outcome> {
-    let Arrival { source, format, delivery, force, origin } = arrival;
+    let Arrival { source, format, delivery, force, origin, fence, stop } = arrival;
     let last = app.catalog.live_part(&source, &delivery.key).await?;
     if let Some(last) = last.as_ref().filter(|last| last.fingerprint == delivery.fingerprint)
         && is_whole(app, last).await?
     {
+        if last.edition != origin.edition {
+            app.catalog.note_edition(last, origin.edition).await?;
+        }
         return Ok(Outcome::Unchanged);
     }
     refuse_twice(app, &source, &delivery).await?;
@@ -151,6 +159,7 @@ async fn stage_and_commit(
         part: part.clone(),
         files,
         progress: Arc::clone(progress),
+        stop,
         started: run.started_at,
     };
     let (key, fingerprint) = (delivery.key.clone(), delivery.fingerprint.clone());
@@ -186,7 +195,7 @@ async fn stage_and_commit(
         rejects: rejects.clone(),
         days: done.days,
         replaces: last.map(|last| last.id),
-        fence: None,
+        fence,
         now: at,
     };
     let mut committing = app.catalog.commit(commit.clone()).await;
@@ -245,6 +254,7 @@ struct Work {
     part: PartId,
     files: Vec<PartFile>,
     progress: Arc<dyn Progress>,
+    stop: CancellationToken,
     started: DateTime<Utc>,
 }
 
@@ -286,6 +296,9 @@ impl Work {
                 Ok(stage)
             });
             let read = self.format.normalise(&mut normaliser, &mut |batch| {
+                if self.stop.is_cancelled() {
+                    return Err(CollectError::Stopped);
+                }
                 let rows = (batch.charges.height() + batch.rejects.len()) as u64;
                 for reject in batch.rejects {
                     rejected.add(&reject);

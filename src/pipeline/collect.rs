@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::{Datelike, Months, NaiveDate};
-use outlay_catalog::{Rejects, Run};
+use outlay_catalog::{Rejects, Run, Withdrawal};
 use outlay_collectors::http::FetchError;
 use outlay_collectors::{
     CollectError, Collected, Collector, Context, Delivery, Format, Listed, Listing, Settings, deliveries, surveys,
 };
 use outlay_model::part::{Part, RunState};
-use outlay_model::{DateRange, DeliveryKey, JobProgress, Request};
+use outlay_model::{DateRange, DeliveryKey, Fence, JobProgress, Request};
 use tokio_util::sync::CancellationToken;
 
 use super::arrive::{Arrival, Origin, arrive, is_whole};
@@ -30,7 +30,9 @@ pub struct Collection<'a> {
     pub source: &'a Source,
     /// What is to be collected.
     pub request: Request,
-    /// Ends it between two deliveries, or while one is fetched.
+    /// The job it is done for: whoever loses it commits nothing more.
+    pub fence: Fence,
+    /// Ends it: what is not committed by then is given up.
     pub stop: CancellationToken,
     /// Hears how long a delivery gets on.
     pub progress: Arc<dyn Progress>,
@@ -45,6 +47,8 @@ pub struct Collections {
     pub progress: JobProgress,
     /// The runs of its deliveries.
     pub runs: Vec<Run>,
+    /// What else to tell a person.
+    pub notes: Vec<String>,
     /// Whether it was stopped before it was done.
     pub stopped: bool,
 }
@@ -146,24 +150,57 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
     done.progress.skipped = wanted.known.len() as u64;
     (collection.watch)(done.progress);
     for listed in wanted.missing {
-        if stop.is_cancelled() {
-            done.stopped = true;
-            break;
-        }
         let run = one(app, collection, collector.as_ref(), &listed).await?;
         match run.state {
             RunState::Committed | RunState::Unchanged => done.progress.done += 1,
-            RunState::Refused | RunState::Failed => done.progress.failed += 1,
-            RunState::Running => done.stopped = true,
+            // It is not the delivery's fault.
+            _ if stop.is_cancelled() => {}
+            _ => done.progress.failed += 1,
         }
         done.runs.push(run);
         (collection.watch)(done.progress);
+        if stop.is_cancelled() {
+            done.stopped = true;
+            return Ok(done);
+        }
+    }
+    for part in &wanted.gone {
+        done.notes.push(gone(app, collection, part, &mut done.runs).await?);
     }
     if let Err(error) = keep_house(app).await {
         // The bills are in; this is only about what they replaced.
         tracing::warn!(error = format!("{error:#}"), "not all old files could be removed; the next sweep tries again");
     }
     Ok(done)
+}
+
+/// What becomes of a delivery that the provider no longer lists. That is mostly because it keeps them for so long only, so it
+/// stays, unless somebody says that it should go.
+async fn gone(app: &App, collection: &Collection<'_>, part: &Part, runs: &mut Vec<Run>) -> anyhow::Result<String> {
+    let source = collection.source;
+    if !collection.request.force.shrink {
+        return Ok(format!(
+            "{} is gone from the provider; its {} charges stay: outlay collect {} --accept-shrink takes them out",
+            part.delivery, part.rows, source.name
+        ));
+    }
+    let at = now();
+    let mut run = Run::started(new_run(), source.name.clone(), source.kind.clone(), at);
+    run.job = Some(collection.fence.job.clone());
+    run.delivery = Some(part.delivery.clone());
+    let said = format!("{} is gone from the provider, and its {} charges with it", part.delivery, part.rows);
+    (run.state, run.finished_at, run.message) = (RunState::Committed, Some(at), Some(said.clone()));
+    let withdrawal = Withdrawal {
+        source: source.name.clone(),
+        delivery: part.delivery.clone(),
+        part: part.id.clone(),
+        run: run.clone(),
+        fence: Some(collection.fence.clone()),
+        now: at,
+    };
+    app.catalog.withdraw(&withdrawal).await?;
+    runs.push(run);
+    Ok(said)
 }
 
 /// Brings one delivery. Whatever goes wrong with it is in its run.
@@ -175,6 +212,7 @@ async fn one(
 ) -> anyhow::Result<Run> {
     let source = collection.source;
     let mut run = Run::started(new_run(), source.name.clone(), source.kind.clone(), now());
+    run.job = Some(collection.fence.job.clone());
     run.delivery = Some(listed.key.clone());
     app.catalog.start_run(&run).await?;
     let id = run.id.clone();
@@ -226,11 +264,17 @@ async fn fetch(
         let surveys = surveys(format, &files, &settings, &|rows| watcher.surveyed(rows))?;
         deliveries(surveys, Some(&key), format, &settings)
     });
+    let surveyed = tokio::select! {
+        surveyed = survey => surveyed??,
+        // It goes on by itself, and nobody hears of it.
+        () = collection.stop.cancelled() => return Err(CollectError::from(FetchError::Cancelled).into()),
+    };
     // With a key, all files are of one delivery.
-    let delivery = survey.await??.pop().with_context(|| format!("{} has no files", listed.place))?;
+    let delivery = surveyed.into_iter().next().with_context(|| format!("{} has no files", listed.place))?;
     let origin = Origin { edition: edition(listed, &app.settings, format), raw, provisional, notes };
     let (source, force) = (collection.source.name.clone(), collection.request.force);
-    Ok(Arrival { source, format, delivery, force, origin })
+    let (fence, stop) = (Some(collection.fence.clone()), collection.stop.clone());
+    Ok(Arrival { source, format, delivery, force, origin, fence, stop })
 }
 
 fn scratch(app: &App) -> anyhow::Result<tempfile::TempDir> {

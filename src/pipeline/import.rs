@@ -7,6 +7,7 @@ use outlay_catalog::{Rejects, Run};
 use outlay_collectors::{CollectError, Delivery, Format, deliveries, input, surveys};
 use outlay_model::part::RunState;
 use outlay_model::{DeliveryKey, SourceName};
+use tokio_util::sync::CancellationToken;
 
 use super::arrive::{Arrival, Origin, arrive};
 use crate::app::{App, now};
@@ -77,6 +78,8 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
             delivery,
             force: request.force,
             origin: Origin::default(),
+            fence: None,
+            stop: CancellationToken::new(),
         };
         runs.push(arrive(app, arrival, run, &progress).await?);
     }
