@@ -78,6 +78,15 @@ impl App {
         })
     }
 
+    /// Tells the catalog which sources are configured.
+    ///
+    /// # Errors
+    /// When a source that was a shadow would now count what another counts, or the catalog fails.
+    pub async fn know_sources(&self) -> anyhow::Result<()> {
+        let sources: Vec<_> = self.sources.iter().map(Source::described).collect();
+        Ok(self.catalog.put_sources(&sources, now()).await?)
+    }
+
     /// The source of this name.
     ///
     /// # Errors

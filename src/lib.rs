@@ -12,4 +12,5 @@ pub mod config;
 pub mod id;
 pub mod pipeline;
 pub mod schedule;
+pub mod scheduler;
 pub mod serve;

@@ -115,3 +115,19 @@ fn an_unknown_source_and_an_empty_range_are_refused() {
     let said = place.collected(&["--from", "2026-10-02", "--to", "2026-10-02"], 2);
     assert!(said.contains("must come after --from 2026-10-02"), "{said}");
 }
+
+#[test]
+fn what_is_gone_from_the_provider_stays_until_somebody_says_otherwise() {
+    let place = Place::new("");
+    place.bill("a.csv", &COSTS[..1]);
+    place.bill("b.csv", &COSTS[1..2]);
+    place.collected(&[], 0);
+    fs::remove_file(place.path("bills/a.csv")).expect("is there");
+    let said = place.collected(&[], 0);
+    assert!(said.contains("a.csv is gone from the provider; its 1 charges stay"), "{said}");
+    assert_eq!(place.october(), "3");
+    let said = place.collected(&["--accept-shrink"], 0);
+    assert!(said.contains("a.csv is gone from the provider, and its 1 charges with it"), "{said}");
+    assert_eq!(place.october(), "2");
+    assert!(place.collected(&[], 0).contains("nothing new, 1 deliveries are here already"));
+}

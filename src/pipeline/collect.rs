@@ -45,8 +45,6 @@ pub struct Collection<'a> {
 pub struct Collections {
     /// How far it came.
     pub progress: JobProgress,
-    /// The runs of its deliveries.
-    pub runs: Vec<Run>,
     /// What else to tell a person.
     pub notes: Vec<String>,
     /// Whether it was stopped before it was done.
@@ -157,7 +155,6 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
             _ if stop.is_cancelled() => {}
             _ => done.progress.failed += 1,
         }
-        done.runs.push(run);
         (collection.watch)(done.progress);
         if stop.is_cancelled() {
             done.stopped = true;
@@ -165,7 +162,7 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
         }
     }
     for part in &wanted.gone {
-        done.notes.push(gone(app, collection, part, &mut done.runs).await?);
+        done.notes.push(gone(app, collection, part).await?);
     }
     if let Err(error) = keep_house(app).await {
         // The bills are in; this is only about what they replaced.
@@ -176,7 +173,7 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
 
 /// What becomes of a delivery that the provider no longer lists. That is mostly because it keeps them for so long only, so it
 /// stays, unless somebody says that it should go.
-async fn gone(app: &App, collection: &Collection<'_>, part: &Part, runs: &mut Vec<Run>) -> anyhow::Result<String> {
+async fn gone(app: &App, collection: &Collection<'_>, part: &Part) -> anyhow::Result<String> {
     let source = collection.source;
     if !collection.request.force.shrink {
         return Ok(format!(
@@ -199,7 +196,6 @@ async fn gone(app: &App, collection: &Collection<'_>, part: &Part, runs: &mut Ve
         now: at,
     };
     app.catalog.withdraw(&withdrawal).await?;
-    runs.push(run);
     Ok(said)
 }
 
