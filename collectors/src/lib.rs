@@ -5,6 +5,7 @@
 //! the same cells into charges, and the two share no code that reads a number, so that what was lost between them would show
 //! (P1). Files are read in bounded batches, never whole.
 
+pub mod aws;
 pub mod collector;
 pub mod delivery;
 pub mod error;
