@@ -16,6 +16,7 @@ use outlay_model::SourceName;
 use outlay_model::part::Guard;
 use outlay_model::rates::RateTable;
 use outlay_store::{BucketSettings, Store, StoreError};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Retention, Source, StorePlace};
@@ -45,6 +46,8 @@ pub struct App {
     pub counters: Arc<BTreeMap<SourceName, Arc<Counters>>>,
     /// A folder for bills that are being read.
     pub scratch: PathBuf,
+    /// Bills are staged one at a time: each keeps all cores busy and has its memory to itself.
+    pub staging: Arc<Semaphore>,
     /// The environment.
     pub variables: Arc<Variables>,
 }
@@ -74,8 +77,19 @@ impl App {
             sources: Arc::new(config.source.clone()),
             counters: Arc::new(config.source.iter().map(|source| (source.name.clone(), Arc::default())).collect()),
             scratch: config.collect.scratch.clone(),
+            staging: Arc::new(Semaphore::new(1)),
             variables: Arc::new(Variables(variables().collect())),
         })
+    }
+
+    /// A folder for a bill that is being read; it goes away when it is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn scratch(&self) -> anyhow::Result<tempfile::TempDir> {
+        let folder = &self.scratch;
+        let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempdir_in(folder));
+        made.with_context(|| format!("{} cannot be written; choose another with [collect] scratch", folder.display()))
     }
 
     /// Tells the catalog which sources are configured.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use outlay_model::part::Layer;
+
 use super::output::{count, print};
 use super::rebuild::STALE_CHARGES;
 use crate::app::App;
@@ -49,6 +51,9 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
     for (part, stale) in pipeline::stale(app, &Which::default()).await? {
         let what = match stale {
             Stale::Daily => "its daily totals are stale: outlay rebuild",
+            Stale::Charges if part.files(Layer::Raw).next().is_some() => {
+                "its charges were read by an older version: outlay rebuild reads its kept answers anew"
+            }
             Stale::Charges => STALE_CHARGES,
         };
         text.push(format!("stale    {} {}: {what}", part.source, part.delivery));

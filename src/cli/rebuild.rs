@@ -1,13 +1,15 @@
 //! `outlay rebuild`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use outlay_model::part::RunState;
+use outlay_model::part::{Layer, RunState};
 use outlay_model::{DateRange, SourceName};
 
+use super::import::{Bar, describe, is_in};
 use super::output::{count, print};
 use crate::app::{App, now};
-use crate::pipeline::{self, Stale, Which};
+use crate::pipeline::{self, Progress, Stale, Which};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RebuildArguments {
@@ -25,11 +27,22 @@ pub(super) async fn run(arguments: &RebuildArguments, app: &App) -> anyhow::Resu
     if stale.is_empty() {
         return print("nothing is stale");
     }
+    let bar: Arc<dyn Progress> = Arc::new(Bar::new());
     let mut failed = false;
     for (part, kind) in stale {
         let name = format!("{} {}", part.source, part.delivery);
         match kind {
-            Stale::Charges => print(&format!("{name}: {}", STALE_CHARGES))?,
+            Stale::Charges if part.files(Layer::Raw).next().is_none() => print(&format!("{name}: {}", STALE_CHARGES))?,
+            Stale::Charges => match pipeline::reread(app, &part, &bar).await {
+                Ok(run) => {
+                    failed |= !is_in(&run);
+                    print(&describe(&run))?
+                }
+                Err(error) => {
+                    failed = true;
+                    print(&format!("{name}: failed: {error:#}"))?
+                }
+            },
             Stale::Daily => match pipeline::rebuild(app, &part).await {
                 Ok(run) if run.state == RunState::Committed => {
                     print(&format!("{name}: rolled up anew, {} charges", count(run.rows)))?

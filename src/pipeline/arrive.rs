@@ -140,6 +140,10 @@ async fn stage_and_commit(
         return Ok(Outcome::Unchanged);
     }
     refuse_twice(app, &source, &delivery).await?;
+    let turn = tokio::select! {
+        turn = app.staging.acquire() => turn?,
+        () = stop.cancelled() => return Err(CollectError::Stopped.into()),
+    };
     let part = new_part();
     let mut files = Store::files_of(&source, &part);
     files.extend(origin.raw.as_ref().map(|_| PartFile::new(Layer::Raw, &source, &part)));
@@ -164,6 +168,7 @@ async fn stage_and_commit(
     };
     let (key, fingerprint) = (delivery.key.clone(), delivery.fingerprint.clone());
     let done = alive(app, &part, tokio::task::spawn_blocking(move || work.stage(&delivery))).await?;
+    drop(turn);
     let held = app.catalog.renew(&part, now() + LEASE).await;
     if let Err(expired @ CatalogError::IntentExpired { .. }) = held {
         // Its files may be gone by now, and whatever staging says of them is beside the point.

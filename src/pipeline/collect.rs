@@ -212,7 +212,7 @@ async fn one(
     run.delivery = Some(listed.key.clone());
     app.catalog.start_run(&run).await?;
     let id = run.id.clone();
-    let scratch = scratch(app)?;
+    let scratch = app.scratch()?;
     let arrival = match fetch(app, collection, collector, listed, scratch.path()).await {
         Ok(arrival) => arrival,
         Err(error) => {
@@ -271,12 +271,6 @@ async fn fetch(
     let (source, force) = (collection.source.name.clone(), collection.request.force);
     let (fence, stop) = (Some(collection.fence.clone()), collection.stop.clone());
     Ok(Arrival { source, format, delivery, force, origin, fence, stop })
-}
-
-fn scratch(app: &App) -> anyhow::Result<tempfile::TempDir> {
-    let folder = &app.scratch;
-    let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempdir_in(folder));
-    made.with_context(|| format!("{} cannot be written; choose another with [collect] scratch", folder.display()))
 }
 
 /// The days from the first of the month so many months back, through today.

@@ -8,6 +8,7 @@ mod import;
 mod lease;
 mod record;
 mod recover;
+mod reread;
 mod reshape;
 mod sweep;
 
@@ -15,5 +16,6 @@ pub use collect::{Collection, Collections, Wanted, collect, connect, wanted};
 pub use import::{Force, ImportRequest, Progress, import};
 pub use record::{forgotten, record, same_history};
 pub use recover::{LeftOut, Recovered, recover};
+pub use reread::reread;
 pub use reshape::{Stale, Which, keep_in_shape, rebuild, stale};
 pub use sweep::sweep;

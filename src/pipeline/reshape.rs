@@ -28,7 +28,8 @@ const FOR_EVER: TimeDelta = TimeDelta::days(36_525);
 pub enum Stale {
     /// Its roll-up is another than would be made today: `outlay rebuild` makes it anew.
     Daily,
-    /// Its charges were read by an older normaliser or owned by older rules: only the bill itself helps.
+    /// Its charges were read by an older normaliser or owned by older rules: only the bill itself helps, or the answers that were
+    /// kept in its place.
     Charges,
 }
 
