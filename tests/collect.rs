@@ -74,6 +74,9 @@ fn what_is_new_or_changed_is_collected_and_nothing_twice() {
     assert_eq!(place.october(), "3");
     assert!(place.collected(&["nimbus"], 0).contains("nothing new, 2 deliveries are here already"));
 
+    let said = place.collected(&["--from", "2026-10-01", "--to", "2026-11-01"], 0);
+    assert_eq!(said.matches("unchanged").count(), 2, "days that are asked for are read again: {said}");
+
     place.bill("b.csv", &COSTS[2..]);
     let said = place.collected(&[], 0);
     assert!(

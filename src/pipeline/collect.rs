@@ -8,9 +8,7 @@ use anyhow::Context as _;
 use chrono::{Datelike, Months, NaiveDate};
 use outlay_catalog::{Rejects, Run, Withdrawal};
 use outlay_collectors::http::FetchError;
-use outlay_collectors::{
-    CollectError, Collected, Collector, Context, Delivery, Format, Listed, Listing, Settings, deliveries, surveys,
-};
+use outlay_collectors::{CollectError, Collected, Collector, Context, Delivery, Listed, Listing, deliveries, surveys};
 use outlay_model::part::{Part, RunState};
 use outlay_model::{DateRange, DeliveryKey, Fence, JobProgress, Request};
 use tokio_util::sync::CancellationToken;
@@ -99,7 +97,7 @@ pub async fn wanted(
     for listed in deliveries {
         let part = live.iter().find(|part| part.delivery == listed.key);
         let known = match part {
-            Some(part) => is_known(app, part, &listed, request, settles) && is_whole(app, part).await?,
+            Some(part) => is_known(part, &listed, request, settles) && is_whole(app, part).await?,
             None => false,
         };
         if known { &mut wanted.known } else { &mut wanted.missing }.push(listed);
@@ -114,20 +112,14 @@ pub async fn wanted(
 }
 
 /// Whether a delivery is here as the provider states it. Where only reading tells, what the provider does not restate any
-/// more is, unless it is asked for by its days.
-fn is_known(app: &App, part: &Part, listed: &Listed, request: &Request, settles: DateRange) -> bool {
-    let read_alike = outlay_collectors::format(&part.versions.format)
-        .is_some_and(|format| part.edition == edition(listed, &app.settings, format));
-    match (&listed.edition, listed.days) {
-        (Some(_), _) => read_alike,
-        (None, Some(days)) => request.window.is_none() && days.to() <= settles.from(),
+/// more is. Days that somebody asks for are read again in any case.
+fn is_known(part: &Part, listed: &Listed, request: &Request, settles: DateRange) -> bool {
+    let unchanged = match (&listed.edition, listed.days) {
+        (Some(_), _) => part.edition == listed.edition,
+        (None, Some(days)) => days.to() <= settles.from(),
         (None, None) => false,
-    }
-}
-
-/// What tells an edition of a delivery, read in this way, from all others.
-fn edition(listed: &Listed, settings: &Settings, format: &dyn Format) -> Option<String> {
-    Some(format!("{} {}", listed.edition.as_ref()?, settings.digest(format)))
+    };
+    unchanged && request.window.is_none()
 }
 
 /// Collects. What fails is in its run, and does not keep the rest from being collected.
@@ -267,7 +259,7 @@ async fn fetch(
     };
     // With a key, all files are of one delivery.
     let delivery = surveyed.into_iter().next().with_context(|| format!("{} has no files", listed.place))?;
-    let origin = Origin { edition: edition(listed, &app.settings, format), raw, provisional, notes };
+    let origin = Origin { edition: listed.edition.clone(), raw, provisional, notes };
     let (source, force) = (collection.source.name.clone(), collection.request.force);
     let (fence, stop) = (Some(collection.fence.clone()), collection.stop.clone());
     Ok(Arrival { source, format, delivery, force, origin, fence, stop })
