@@ -1,7 +1,6 @@
 //! The parts of a running Outlay, put together from its configuration.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use outlay_store::{BucketSettings, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Retention, Source, StorePlace};
+use crate::config::{Collect, Config, Retention, Source, StorePlace};
 
 /// Everything a command needs.
 #[derive(Clone)]
@@ -44,8 +43,8 @@ pub struct App {
     pub sources: Arc<Vec<Source>>,
     /// What the requests of each source come to.
     pub counters: Arc<BTreeMap<SourceName, Arc<Counters>>>,
-    /// A folder for bills that are being read.
-    pub scratch: PathBuf,
+    /// How they are collected.
+    pub collect: Collect,
     /// Bills are staged one at a time: each keeps all cores busy and has its memory to itself.
     pub staging: Arc<Semaphore>,
     /// The environment.
@@ -76,7 +75,7 @@ impl App {
             retention: config.retention.clone(),
             sources: Arc::new(config.source.clone()),
             counters: Arc::new(config.source.iter().map(|source| (source.name.clone(), Arc::default())).collect()),
-            scratch: config.collect.scratch.clone(),
+            collect: config.collect.clone(),
             staging: Arc::new(Semaphore::new(1)),
             variables: Arc::new(Variables(variables().collect())),
         })
@@ -87,18 +86,24 @@ impl App {
     /// # Errors
     /// When it cannot be made.
     pub fn scratch(&self) -> anyhow::Result<tempfile::TempDir> {
-        let folder = &self.scratch;
+        let folder = &self.collect.scratch;
         let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempdir_in(folder));
         made.with_context(|| format!("{} cannot be written; choose another with [collect] scratch", folder.display()))
     }
 
-    /// Tells the catalog which sources are configured.
+    /// Tells the catalog which sources are configured, and that no others are.
     ///
     /// # Errors
     /// When a source that was a shadow would now count what another counts, or the catalog fails.
     pub async fn know_sources(&self) -> anyhow::Result<()> {
         let sources: Vec<_> = self.sources.iter().map(Source::described).collect();
         Ok(self.catalog.put_sources(&sources, now()).await?)
+    }
+
+    /// How long a job belongs to a replica that gives no sign of life.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.collect.lease_seconds.into())
     }
 
     /// The source of this name.

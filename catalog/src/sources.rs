@@ -34,38 +34,31 @@ impl Catalog {
     /// [`CatalogError::Overlap`] when a source that was a shadow would count days that another one counts: nothing has
     /// changed.
     pub async fn put_sources(&self, sources: &[Source], now: DateTime<Utc>) -> Result<(), CatalogError> {
-        if is_known(&self.sources().await?, sources) {
+        let known = self.sources().await?;
+        let others = known.iter().any(|known| known.configured && !sources.contains(&known.source));
+        if !others && are_known(&known, sources) {
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        let before: BTreeMap<SourceName, Role> =
-            read_all(&mut tx).await?.into_iter().map(|known| (known.source.name, known.source.role)).collect();
-        let mut moved = Vec::new();
-        for source in sources {
-            write(&mut tx, source).await?;
-            // Bills of a source that was never configured were imported, and count.
-            let was = before.get(&source.name).copied().unwrap_or_default();
-            if was != source.role && has_parts(&mut tx, &source.name).await? {
-                moved.push(source);
-            }
-        }
+        let before = put(&mut tx, sources).await?;
         for name in before.keys().filter(|name| sources.iter().all(|source| source.name != **name)) {
             retire(&mut tx, name, now).await?;
         }
-        if !moved.is_empty() {
-            let generation = raise_generation(&mut tx).await?;
-            for source in moved {
-                let query = sqlx::query("UPDATE sources SET role_since = $1 WHERE name = $2");
-                let query = query.bind(sql::number(generation)).bind(source.name.as_str());
-                query.execute(&mut *tx).await.during("change the role of a source")?;
-                if source.role == Role::Primary
-                    && let Some(overlap) = days::overlap_of_source(&mut tx, &source.name).await?
-                {
-                    return Err(CatalogError::Overlap(Box::new(overlap)));
-                }
-            }
-        }
         tx.commit().await.during("record the sources")
+    }
+
+    /// Makes the catalog know one source, whatever else is configured.
+    ///
+    /// # Errors
+    /// As [`Catalog::put_sources`].
+    pub async fn put_source(&self, source: &Source) -> Result<(), CatalogError> {
+        let sources = std::slice::from_ref(source);
+        if are_known(&self.sources().await?, sources) {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        put(&mut tx, sources).await?;
+        tx.commit().await.during("record the source")
     }
 
     /// All sources that are or were configured, by name.
@@ -81,10 +74,38 @@ impl Catalog {
 const ALL: &str = "SELECT * FROM sources ORDER BY name";
 
 /// Whether there is nothing to write: every start of every replica says the same again.
-fn is_known(known: &[KnownSource], sources: &[Source]) -> bool {
-    let configured: BTreeMap<&SourceName, &Source> =
-        known.iter().filter(|known| known.configured).map(|known| (&known.source.name, &known.source)).collect();
-    configured.len() == sources.len() && sources.iter().all(|source| configured.get(&source.name) == Some(&source))
+fn are_known(known: &[KnownSource], sources: &[Source]) -> bool {
+    sources.iter().all(|source| known.iter().any(|known| known.configured && known.source == *source))
+}
+
+/// Writes sources, and gives the roles of all that were known before.
+async fn put(conn: &mut AnyConnection, sources: &[Source]) -> Result<BTreeMap<SourceName, Role>, CatalogError> {
+    let before: BTreeMap<SourceName, Role> =
+        read_all(conn).await?.into_iter().map(|known| (known.source.name, known.source.role)).collect();
+    let mut moved = Vec::new();
+    for source in sources {
+        write(conn, source).await?;
+        // Bills of a source that was never configured were imported, and count.
+        let was = before.get(&source.name).copied().unwrap_or_default();
+        if was != source.role && has_parts(conn, &source.name).await? {
+            moved.push(source);
+        }
+    }
+    if moved.is_empty() {
+        return Ok(before);
+    }
+    let generation = raise_generation(conn).await?;
+    for source in moved {
+        let query = sqlx::query("UPDATE sources SET role_since = $1 WHERE name = $2");
+        let query = query.bind(sql::number(generation)).bind(source.name.as_str());
+        query.execute(&mut *conn).await.during("change the role of a source")?;
+        if source.role == Role::Primary
+            && let Some(overlap) = days::overlap_of_source(conn, &source.name).await?
+        {
+            return Err(CatalogError::Overlap(Box::new(overlap)));
+        }
+    }
+    Ok(before)
 }
 
 async fn read_all(conn: &mut AnyConnection) -> Result<Vec<KnownSource>, CatalogError> {

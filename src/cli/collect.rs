@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::NaiveDate;
-use outlay_catalog::Which;
+use outlay_catalog::{CatalogError, Which};
 use outlay_model::part::Force;
 use outlay_model::query::ParameterError;
 use outlay_model::{DateRange, Job, JobProgress, JobState, Request, RequestedBy};
@@ -18,7 +18,7 @@ use crate::app::{App, now};
 use crate::config::Source;
 use crate::id::new_job;
 use crate::pipeline::{Progress, Wanted, connect, wanted};
-use crate::scheduler::{LEASE, holder, work};
+use crate::scheduler::{Stop, holder, work};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CollectArguments {
@@ -66,11 +66,14 @@ pub(super) async fn run(arguments: &CollectArguments, app: &App) -> anyhow::Resu
     } else {
         arguments.sources.iter().map(|name| app.source(name)).collect::<anyhow::Result<_>>()?
     };
-    app.know_sources().await?;
+    let stop = stop_on_interrupt();
     let mut fine = true;
     for source in sources {
+        if stop.asked.is_cancelled() {
+            return Ok(ExitCode::FAILURE);
+        }
         // One source that cannot be reached keeps no other from being collected.
-        match one(arguments, app, source, request).await {
+        match one(arguments, app, source, request, &stop).await {
             Ok(done) => fine &= done,
             Err(error) => {
                 fine = false;
@@ -81,18 +84,24 @@ pub(super) async fn run(arguments: &CollectArguments, app: &App) -> anyhow::Resu
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn one(arguments: &CollectArguments, app: &App, source: &Source, request: Request) -> anyhow::Result<bool> {
-    let stop = CancellationToken::new();
+async fn one(
+    arguments: &CollectArguments,
+    app: &App,
+    source: &Source,
+    request: Request,
+    stop: &Stop,
+) -> anyhow::Result<bool> {
     if arguments.dry_run {
-        let collector = connect(app, source, &stop)?;
+        let collector = connect(app, source, &stop.asked)?;
         print(&plan(source, &wanted(app, source, collector.as_ref(), &request).await?))?;
         return Ok(true);
     }
+    // Only this one: the configuration of whoever serves may have others.
+    app.catalog.put_source(&source.described()).await?;
     let wanted = outlay_catalog::Wanted { id: new_job(), source: source.name.clone(), by: RequestedBy::Cli, request };
     let asked = app.catalog.request(&wanted, now()).await?;
     let bar = Arc::new(Bar::new());
-    stop_on_interrupt(stop.clone());
-    let over = do_or_follow(app, &asked, &stop, &bar).await;
+    let over = do_or_follow(app, &asked, stop, &bar).await;
     bar.0.finish_and_clear();
     let job = over?;
     let runs = app.catalog.runs_of(&job.id).await?;
@@ -114,36 +123,62 @@ async fn one(arguments: &CollectArguments, app: &App, source: &Source, request: 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Does the job, unless a server is faster; then waits until that is done.
-async fn do_or_follow(app: &App, asked: &Job, stop: &CancellationToken, bar: &Arc<Bar>) -> anyhow::Result<Job> {
+async fn do_or_follow(app: &App, asked: &Job, stop: &Stop, bar: &Arc<Bar>) -> anyhow::Result<Job> {
+    let mut told = false;
     loop {
         // What a killed process left behind comes first.
         let latest = app.catalog.jobs(Some(&asked.source), 2).await?;
         for job in latest.iter().rev().chain([asked]) {
-            let claimed = app.catalog.claim(Which::Only(&job.id), &holder(), now(), now() + LEASE).await?;
+            let claimed = app.catalog.claim(Which::Only(&job.id), &holder(), now(), now() + app.lease()).await?;
             if let Some(job) = claimed {
                 let progress: Arc<dyn Progress> = Arc::<Bar>::clone(bar);
-                work(app, &job, stop, progress).await?;
+                match work(app, &job, stop, progress).await {
+                    Ok(_) => {}
+                    Err(lost @ CatalogError::LeaseLost { .. }) => tracing::warn!("{lost}"),
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         let job = app.catalog.job(&asked.id).await?.context("the job is not known any more")?;
-        if job.state.is_over() || stop.is_cancelled() {
+        if job.state.is_over() || stop.asked.is_cancelled() {
             return Ok(job);
         }
-        if let Some(holder) = &job.holder {
-            let JobProgress { listed, skipped, done, failed } = job.progress;
+        let under_way = app.catalog.jobs(Some(&asked.source), 9).await?;
+        if let Some(Job { holder: Some(holder), expires_at: Some(until), progress, source, .. }) =
+            under_way.iter().find(|job| job.state == JobState::Running)
+        {
+            let JobProgress { listed, skipped, done, failed } = progress;
             bar.0.set_message(format!("{holder} collects: {} of {listed} deliveries,", skipped + done + failed));
+            if !std::mem::replace(&mut told, true) {
+                let until = until.format("%H:%M:%S");
+                bar.0.suspend(|| {
+                    eprintln!(
+                        "outlay: {source}: waiting for {holder}, which collects it; if it does not go on, this goes on \
+                         after {until} UTC"
+                    );
+                });
+            }
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// Gives the job back when somebody presses Ctrl-C.
-fn stop_on_interrupt(stop: CancellationToken) {
+/// How long a delivery that cannot be cut off is waited for.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Gives the job back when somebody presses Ctrl-C, and ends at once when he does it again.
+fn stop_on_interrupt() -> Stop {
+    let stop = Stop { asked: CancellationToken::new(), within: STOP_WITHIN };
+    let asked = stop.asked.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            stop.cancel();
+            asked.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(1);
         }
     });
+    stop
 }
 
 fn plan(source: &Source, wanted: &Wanted) -> String {

@@ -8,16 +8,16 @@ use anyhow::Context;
 use outlay_catalog::Run;
 use outlay_collectors::focus::Focus;
 use outlay_demo::Bills;
+use outlay_model::SourceName;
 use outlay_model::part::RunState;
 use outlay_model::query::SpendParams;
 use outlay_model::report::Scope;
-use outlay_model::{DeliveryKey, SourceName};
 
 use super::output::{count, print};
 use super::{import, log, spend};
 use crate::app::{App, now};
 use crate::config::Config;
-use crate::pipeline::{self, Force, ImportRequest, Progress};
+use crate::pipeline::{self, Force, ImportRequest, Quiet};
 use crate::serve::serve;
 
 #[derive(Debug, clap::Args)]
@@ -163,12 +163,4 @@ async fn show(
         balances = lines.len(),
     ))?;
     Ok(())
-}
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn surveyed(&self, _: u64) {}
-    fn staging(&self, _: &DeliveryKey, _: u64) {}
-    fn staged(&self, _: u64) {}
 }

@@ -61,6 +61,10 @@ pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &
     if config.collect.sources_at_once == 0 {
         add_plain(&["collect", "sources_at_once"], "nothing would be collected; give at least 1");
     }
+    if config.collect.lease_seconds < 3 {
+        let text = "a server that is only busy would lose what it collects; give at least 3";
+        add_plain(&["collect", "lease_seconds"], text);
+    }
     let url = ["catalog".to_owned(), "url".to_owned()];
     if config.catalog.url.has_password() && matches!(places.get(&url[..]), Some(Place::File(..))) {
         add(&url, &url, PASSWORD.to_owned());

@@ -78,6 +78,13 @@ pub struct Collect {
     /// How many sources are collected at once: at least 1.
     #[schemars(range(min = 1))]
     pub sources_at_once: u32,
+    /// The most seconds that a source is begun after the time its schedule says: each source and server has its own share of
+    /// them, so that not all begin at once.
+    pub jitter_seconds: u32,
+    /// How many seconds a server that gives no sign of life keeps what it collects, before another one takes it over: at
+    /// least 3.
+    #[schemars(range(min = 3))]
+    pub lease_seconds: u32,
 }
 
 /// The HTTP server.
@@ -233,7 +240,12 @@ impl Default for Store {
 
 impl Default for Collect {
     fn default() -> Self {
-        Self { scratch: Path::new(DATA_FOLDER).join("scratch"), sources_at_once: 2 }
+        Self {
+            scratch: Path::new(DATA_FOLDER).join("scratch"),
+            sources_at_once: 2,
+            jitter_seconds: 20,
+            lease_seconds: 120,
+        }
     }
 }
 

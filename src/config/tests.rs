@@ -339,6 +339,8 @@ fn print_says_where_each_value_comes_from() {
     [collect]
     scratch = "/data/scratch"  # --data
     sources_at_once = 2  # default
+    jitter_seconds = 20  # default
+    lease_seconds = 120  # default
     "#);
 }
 

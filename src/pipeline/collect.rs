@@ -43,6 +43,8 @@ pub struct Collection<'a> {
 pub struct Collections {
     /// How far it came.
     pub progress: JobProgress,
+    /// The first delivery that failed, and why.
+    pub failure: Option<String>,
     /// What else to tell a person.
     pub notes: Vec<String>,
     /// Whether it was stopped before it was done.
@@ -145,7 +147,10 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
             RunState::Committed | RunState::Unchanged => done.progress.done += 1,
             // It is not the delivery's fault.
             _ if stop.is_cancelled() => {}
-            _ => done.progress.failed += 1,
+            _ => {
+                done.progress.failed += 1;
+                done.failure.get_or_insert_with(|| failure(&listed.key, &run));
+            }
         }
         (collection.watch)(done.progress);
         if stop.is_cancelled() {
@@ -161,6 +166,11 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
         tracing::warn!(error = format!("{error:#}"), "not all old files could be removed; the next sweep tries again");
     }
     Ok(done)
+}
+
+fn failure(key: &DeliveryKey, run: &Run) -> String {
+    let refused = run.refused.as_ref().map(|refusal| refusal.reason.as_str());
+    format!("{key}: {}", run.message.as_deref().or(refused).unwrap_or("no reason is known"))
 }
 
 /// What becomes of a delivery that the provider no longer lists. That is mostly because it keeps them for so long only, so it

@@ -40,6 +40,15 @@ pub trait Progress: Send + Sync {
     fn staged(&self, rows: u64);
 }
 
+/// Nobody watches.
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn surveyed(&self, _rows: u64) {}
+    fn staging(&self, _key: &DeliveryKey, _rows: u64) {}
+    fn staged(&self, _rows: u64) {}
+}
+
 /// Imports the bills, delivery by delivery, and gives the run of each. A delivery that is refused or fails does not stop
 /// the others.
 ///

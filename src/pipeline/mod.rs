@@ -13,7 +13,7 @@ mod reshape;
 mod sweep;
 
 pub use collect::{Collection, Collections, Wanted, collect, connect, wanted};
-pub use import::{Force, ImportRequest, Progress, import};
+pub use import::{Force, ImportRequest, Progress, Quiet, import};
 pub use record::{forgotten, record, same_history};
 pub use recover::{LeftOut, Recovered, recover};
 pub use reread::reread;

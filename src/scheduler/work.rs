@@ -1,21 +1,17 @@
 //! Doing a job that has been taken on: collect its source, give signs of life, and say what became of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use outlay_catalog::CatalogError;
 use outlay_model::{Fence, Job, JobProgress, JobState};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, now};
-use crate::pipeline::{Collection, Progress, collect};
-
-/// How long a job belongs to a replica that gives no sign of life.
-pub const LEASE: chrono::Duration = chrono::Duration::minutes(2);
-
-/// How often a sign of life is given.
-const RENEW_EVERY: Duration = Duration::from_secs(20);
+use crate::pipeline::{Collection, Collections, Progress, collect};
 
 /// What this process calls itself: which machine, which process.
 #[must_use]
@@ -25,70 +21,111 @@ pub fn holder() -> String {
     format!("{machine}:{}", std::process::id())
 }
 
-/// Does a job that was claimed, and ends it; gives it back when `stop` is cancelled. Whatever is wrong with the source is in the
-/// job.
+/// How work is asked to end.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// Asks for it.
+    pub asked: CancellationToken,
+    /// How long it may take from then on.
+    pub within: Duration,
+}
+
+/// What became of a job: it is done, it failed, or it waits for whoever goes on with it.
+#[derive(Debug)]
+pub struct Ended {
+    /// Which of these.
+    pub state: JobState,
+    /// How far it came.
+    pub progress: JobProgress,
+    /// What to tell a person.
+    pub message: Option<String>,
+}
+
+/// Does a job that was claimed, and ends it; gives it back when it is asked to stop. Whatever is wrong with the source is in
+/// the job.
 ///
 /// # Errors
-/// [`CatalogError::LeaseLost`] when another replica has it by now, or the catalog cannot be told how it ended.
-pub async fn work(
-    app: &App,
-    job: &Job,
-    stop: &CancellationToken,
-    progress: Arc<dyn Progress>,
-) -> Result<(), CatalogError> {
+/// [`CatalogError::LeaseLost`] when another replica has it by now, or may have it any moment; or the catalog cannot be told
+/// how it ended, and it is taken on again once its lease has ended.
+pub async fn work(app: &App, job: &Job, stop: &Stop, progress: Arc<dyn Progress>) -> Result<Ended, CatalogError> {
     let fence = job.fence();
-    let far = Mutex::new(job.progress);
-    // Ends when asked to, or when the lease is lost.
-    let stop_here = stop.child_token();
-    let watch = |progress| *far.lock().unwrap_or_else(PoisonError::into_inner) = progress;
-    let collecting = async {
-        let source = app.source(job.source.as_str())?;
-        let (fence, stop) = (fence.clone(), stop_here.clone());
-        collect(app, &Collection { source, request: job.request, fence, stop, progress, watch: &watch }).await
+    let (collected, so_far) = match collecting(app, job, stop, progress).await? {
+        (Some(collected), so_far) => (collected, so_far),
+        // What it does cannot be cut off. Without its job it commits nothing.
+        (None, so_far) => return give_back(app, &fence, so_far).await,
     };
-    let so_far = || *far.lock().unwrap_or_else(PoisonError::into_inner);
-    let result = alive(app, &fence, &so_far, &stop_here, collecting).await?;
-    let (state, message) = match result {
-        Ok(done) if done.stopped => return app.catalog.release_job(&fence, so_far(), now()).await,
-        Err(_) if stop.is_cancelled() => return app.catalog.release_job(&fence, so_far(), now()).await,
+    let (state, message) = match collected {
+        Ok(done) if done.stopped => return give_back(app, &fence, so_far).await,
+        Err(_) if stop.asked.is_cancelled() => return give_back(app, &fence, so_far).await,
         Ok(done) => {
             let JobProgress { listed, failed, .. } = done.progress;
             let state = if failed == 0 { JobState::Done } else { JobState::Failed };
-            let failed = (failed > 0).then(|| format!("{failed} of {listed} deliveries failed"));
+            let failed = done.failure.map(|first| format!("{failed} of {listed} deliveries failed; {first}"));
             let said: Vec<String> = failed.into_iter().chain(done.notes).collect();
             (state, Some(said.join("; ")).filter(|said| !said.is_empty()))
         }
         Err(error) => (JobState::Failed, Some(format!("{error:#}"))),
     };
-    app.catalog.finish_job(&fence, state, so_far(), message.as_deref(), now()).await
+    app.catalog.finish_job(&fence, state, so_far, message.as_deref(), now()).await?;
+    Ok(Ended { state, progress: so_far, message })
 }
 
-/// Waits for the work on a job and gives signs of life until it is done. Stops the work when the job is somebody else's.
-async fn alive<T>(
-    app: &App,
-    fence: &Fence,
-    so_far: &dyn Fn() -> JobProgress,
-    stop: &CancellationToken,
-    work: impl Future<Output = T>,
-) -> Result<T, CatalogError> {
-    let mut work = std::pin::pin!(work);
-    let mut ticks = interval(RENEW_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first one comes at once.
-    ticks.tick().await;
-    loop {
-        tokio::select! {
-            done = &mut work => return Ok(done),
-            _ = ticks.tick() => match app.catalog.renew_job(fence, so_far(), now(), now() + LEASE).await {
-                Ok(()) => {}
-                Err(lost @ CatalogError::LeaseLost { .. }) => {
-                    stop.cancel();
-                    // It cannot commit any more; what it has staged is given up in an orderly way.
-                    work.await;
-                    return Err(lost);
-                }
-                Err(error) => tracing::warn!(%error, job = %fence.job, "the lease of a job could not be renewed; that is tried again"),
-            },
-        }
-    }
+async fn give_back(app: &App, fence: &Fence, progress: JobProgress) -> Result<Ended, CatalogError> {
+    app.catalog.release_job(fence, progress, now()).await?;
+    Ok(Ended { state: JobState::Queued, progress, message: None })
 }
+
+/// Collects and gives signs of life meanwhile. What came of it, or nothing when its time to stop is over; and how far it is.
+/// It is a task of its own: should it panic, this job has failed and no other.
+async fn collecting(
+    app: &App,
+    job: &Job,
+    stop: &Stop,
+    progress: Arc<dyn Progress>,
+) -> Result<(Option<anyhow::Result<Collections>>, JobProgress), CatalogError> {
+    let fence = job.fence();
+    let (tell, so_far) = watch::channel(job.progress);
+    // Ends when asked to, or when the lease is lost.
+    let stop_here = stop.asked.child_token();
+    let mut task = tokio::spawn({
+        let (app, job, fence, stop) = (app.clone(), job.clone(), fence.clone(), stop_here.clone());
+        async move {
+            let source = app.source(job.source.as_str())?;
+            let watch = move |progress| {
+                tell.send_replace(progress);
+            };
+            collect(&app, &Collection { source, request: job.request, fence, stop, progress, watch: &watch }).await
+        }
+    });
+    let mut out_of_time = std::pin::pin!(async {
+        stop_here.cancelled().await;
+        sleep(stop.within).await;
+    });
+    let mut signs = interval(app.lease() / 4);
+    signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut lost = None;
+    let collected = loop {
+        tokio::select! {
+            collected = &mut task => break Some(collected.context(BROKE_OFF).flatten()),
+            () = &mut out_of_time => break None,
+            _ = signs.tick(), if lost.is_none() => {
+                let far = *so_far.borrow();
+                match app.catalog.renew_job(&fence, far, now(), now() + app.lease()).await {
+                    Ok(()) => {}
+                    Err(error @ CatalogError::LeaseLost { .. }) => {
+                        // It cannot commit any more; what it has staged is given up in an orderly way.
+                        stop_here.cancel();
+                        lost = Some(error);
+                    }
+                    Err(error) => tracing::warn!(
+                        %error, job = %fence.job, "the lease of a job could not be renewed; that is tried again"
+                    ),
+                }
+            }
+        }
+    };
+    let far = *so_far.borrow();
+    lost.map_or(Ok((collected, far)), Err)
+}
+
+const BROKE_OFF: &str = "it broke off, which is a bug: report it, with what the log says";

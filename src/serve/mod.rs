@@ -1,4 +1,4 @@
-//! The server: the API, and the housekeeping beside it, until somebody asks it to stop.
+//! The server: the API, and beside it the scheduler and the housekeeping, until somebody asks it to stop.
 
 mod connections;
 mod patient;
@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::app::{App, now};
 use crate::config::Server;
 use crate::pipeline;
+use crate::scheduler::Scheduler;
 
 /// How often expired files, scattered months and unrecorded commits are looked for.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
@@ -32,6 +33,8 @@ pub async fn serve(
         format!("cannot listen on {listen}; choose another address with --listen or [server] listen")
     })?;
     let mut signals = Signals::new().context("signals cannot be listened for")?;
+    let stop_within = seconds(settings.stop_within_seconds);
+    let scheduler = Scheduler::start(&app, stop_within).await?;
     ready(listener.local_addr()?);
     let housekeeper = tokio::spawn(keep_house(app.clone()));
     let stopping = Stopping::default();
@@ -41,10 +44,10 @@ pub async fn serve(
         limits: limits(settings),
         stopping: stopping.clone(),
     });
-    let stop_within = seconds(settings.stop_within_seconds);
     let asked = async {
         signals.next().await;
         stopping.set();
+        scheduler.ask_to_stop();
         tracing::info!(stop_within_seconds = stop_within.as_secs(), "asked to stop; another signal stops at once");
         tokio::spawn(async move {
             signals.next().await;
@@ -53,6 +56,7 @@ pub async fn serve(
         });
     };
     connections::answer(listener, router, asked, stop_within).await;
+    scheduler.stopped().await;
     housekeeper.abort();
     app.catalog.close().await;
     tracing::info!("stopped");
@@ -68,6 +72,9 @@ fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
+/// How long a job that is over is shown.
+const KEEP_JOBS: chrono::Duration = chrono::Duration::days(90);
+
 async fn keep_house(app: App) {
     let mut ticks = tokio::time::interval(HOUSEKEEPING_EVERY);
     loop {
@@ -77,6 +84,10 @@ async fn keep_house(app: App) {
         }
         if let Err(error) = pipeline::sweep(&app).await {
             tracing::error!(error = format!("{error:#}"), "the sweep failed; it is tried again");
+        }
+        let now = now();
+        if let Err(error) = app.catalog.forget_jobs(now - KEEP_JOBS, now).await {
+            tracing::error!(%error, "old jobs cannot be forgotten; that is tried again");
         }
     }
 }

@@ -60,6 +60,11 @@ async fn what_is_configured_is_known_and_stays_known(place: &Place) {
     assert_eq!(second[0].source, aws);
     assert_eq!(known(catalog).await[1], ("gcp".to_owned(), Role::Shadow, false));
     assert_eq!(catalog.generation().await.expect("reads"), 0, "nothing that can be read has changed");
+
+    // One source by itself says nothing of the others.
+    catalog.put_source(&configured("gcp", Role::Primary)).await.expect("records");
+    let both = [("aws".to_owned(), Role::Primary, true), ("gcp".to_owned(), Role::Primary, true)];
+    assert_eq!(known(catalog).await, both);
 }
 
 async fn a_shadow_is_seen_and_never_counted(place: &Place) {
