@@ -5,19 +5,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use outlay_ledger::schema::{self, CHARGE_DATE, PART_ID, ROWS};
 use outlay_ledger::{decimal, filter, rollup};
 use outlay_model::part::{Layer, Part, PartFile};
 use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, Money, PartId, SourceName, TagKey};
-use polars::prelude::{ChunkAgg, IntoLazy, LazyFrame, SortMultipleOptions, col, lit};
+use polars::prelude::{DataType, IdxSize, LazyFrame, SortMultipleOptions, col, len, lit};
 
 use crate::cache::Held;
+use crate::daily::{self, DailyFile};
 use crate::home::blocking;
 use crate::scan::scan_files;
-use crate::stage::{StageSpec, Staged, read_back, scan, streamed, texts, write_daily};
+use crate::stage::{StageSpec, Staged, dates, read_back, roll_up, scan, streamed, texts};
 use crate::{Store, StoreError};
 
+/// Daily rows sorted at once.
+const AT_ONCE: usize = 1 << 18;
 /// The delivery that a file of several parts says it is of.
 const SEVERAL: &str = "several";
 
@@ -50,13 +54,7 @@ impl Store {
         let charges = part.files(Layer::Charges).next().ok_or(StoreError::Corrupt { what: "part without charges" })?;
         let charges = held.path(charges);
         let tags: BTreeSet<TagKey> = daily_keys.iter().filter(|key| part.tag_keys.contains(*key)).cloned().collect();
-        let id = lit(part.id.as_str()).alias(PART_ID);
-        let mut daily = streamed(rollup::roll_up(scan(&charges)?, &part.columns, &tags).with_column(id))?;
-        let rows = daily.column(ROWS)?.as_materialized_series().i64()?.sum().unwrap_or(0);
-        if u64::try_from(rows) != Ok(part.rows) {
-            return Err(StoreError::NotConserved { column: ROWS });
-        }
-        let staged = read_back(part.rows, &charges, &part.columns, tags, &daily)?;
+        let mut staged = read_back(part.rows, &charges, &part.columns, tags)?;
         let spec = StageSpec {
             part: part.id.clone(),
             source: part.source.clone(),
@@ -65,8 +63,7 @@ impl Store {
             columns: part.columns.clone(),
             tag_keys: part.tag_keys.clone(),
         };
-        let path = self.home.staging(&file.path);
-        write_daily(&path, &spec, &staged, &mut daily)?;
+        roll_up(&charges, &self.home.staging(&file.path), &spec, &mut staged)?;
         Ok(staged)
     }
 
@@ -91,18 +88,13 @@ impl Store {
 
     fn bundle_now(&self, source: &SourceName, bundle: &PartId, parts: &[Part], held: &Held) -> Result<(), StoreError> {
         let tags: BTreeSet<TagKey> = parts.iter().flat_map(|part| part.daily_tags.iter().cloned()).collect();
-        let mut columns: BTreeSet<String> = schema::daily_keys(&tags).into_iter().collect();
-        columns.extend(schema::daily_values().into_iter().map(ToOwned::to_owned));
-        columns.insert(PART_ID.to_owned());
-        let ordered = schema::ordered(columns.iter().map(String::as_str));
+        let ordered = daily::columns(&tags);
         let files: BTreeSet<String> =
             parts.iter().flat_map(|part| part.files(Layer::Daily)).map(ToOwned::to_owned).collect();
         let files: Vec<String> = files.into_iter().collect();
         let rows = scan_files(&files, held, schema::of(ordered.iter().map(String::as_str)))?
-            .filter(filter::one_of(PART_ID, parts.iter().map(|part| part.id.as_str())))
-            .sort([CHARGE_DATE, PART_ID], SortMultipleOptions::default().with_maintain_order(true));
-        let mut frame = streamed(rows)?;
-        let before = by_part(frame.clone().lazy())?;
+            .filter(filter::one_of(PART_ID, parts.iter().map(|part| part.id.as_str())));
+        let before = by_part(rows.clone())?;
         for part in parts {
             if before.get(part.id.as_str()).map_or(0, |(rows, _)| *rows) != part.rows {
                 return Err(StoreError::NotConserved { column: ROWS });
@@ -113,17 +105,59 @@ impl Store {
             source: source.clone(),
             delivery: DeliveryKey::new(SEVERAL),
             fingerprint: String::new(),
-            columns,
+            columns: ordered.iter().cloned().collect(),
             tag_keys: BTreeSet::new(),
         };
         let path = self.home.staging(&PartFile::new(Layer::Daily, source, bundle).path);
-        let staged = Staged::of_several(before.values());
-        write_daily(&path, &spec, &staged, &mut frame)?;
+        let mut file = DailyFile::create(&path, &spec, &Staged::of_several(before.values()), &ordered)?;
+        for Stretch { first, last, rows: count } in stretches(&rows)? {
+            let days = col(CHARGE_DATE).gt_eq(lit(first)).and(col(CHARGE_DATE).lt_eq(lit(last)));
+            let of_days = rows.clone().filter(days);
+            if count <= AT_ONCE {
+                let order = SortMultipleOptions::default().with_maintain_order(true);
+                file.write(streamed(of_days.sort([CHARGE_DATE, PART_ID], order))?)?;
+                continue;
+            }
+            // One day: what is to be sorted is the parts, and theirs are sorted already.
+            for part in parts.iter().map(|part| part.id.as_str()).collect::<BTreeSet<_>>() {
+                let of_part = of_days.clone().filter(col(PART_ID).eq(lit(part)));
+                for from in (0..count).step_by(AT_ONCE) {
+                    file.write(streamed(of_part.clone().slice(from as i64, AT_ONCE as IdxSize))?)?;
+                }
+            }
+        }
+        file.finish()?;
         if by_part(scan(&path)?)? != before {
             return Err(StoreError::NotConserved { column: PART_ID });
         }
         Ok(())
     }
+}
+
+/// Days one after another with so few rows that they can be sorted at once, or a single one that has more.
+struct Stretch {
+    first: NaiveDate,
+    last: NaiveDate,
+    rows: usize,
+}
+
+fn stretches(daily: &LazyFrame) -> Result<Vec<Stretch>, StoreError> {
+    let count = len().cast(DataType::Int64).alias(ROWS);
+    let days =
+        streamed(daily.clone().group_by([col(CHARGE_DATE)]).agg([count]).sort([CHARGE_DATE], Default::default()))?;
+    let counts = days.column(ROWS)?.i64()?.clone();
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for (day, rows) in dates(days.column(CHARGE_DATE)?)?.into_iter().zip(counts.iter()) {
+        let day = day.ok_or(StoreError::Corrupt { what: "day" })?;
+        let rows = rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(0);
+        match stretches.last_mut() {
+            Some(stretch) if stretch.rows + rows <= AT_ONCE => {
+                (stretch.last, stretch.rows) = (day, stretch.rows + rows);
+            }
+            _ => stretches.push(Stretch { first: day, last: day, rows }),
+        }
+    }
+    Ok(stretches)
 }
 
 /// Charges of a part, and its sum of each cost.

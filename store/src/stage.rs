@@ -10,19 +10,21 @@ use std::path::{Path, PathBuf};
 
 use bigdecimal::BigDecimal;
 use chrono::{Days, NaiveDate};
-use outlay_ledger::schema::{self, BILLING_PERIOD, CHARGE_DATE, LAYOUT, PART_ID, ROWS};
-use outlay_ledger::{decimal, own, rollup};
+use outlay_ledger::schema::{self, BILLING_PERIOD, LAYOUT, PART_ID, ROWS};
+use outlay_ledger::{decimal, own};
 use outlay_model::part::{BalanceKey, DaySum, Layer};
 use outlay_model::query::Metric;
-use outlay_model::{Currency, DeliveryKey, Money, PartId, SourceName, TagKey};
+use outlay_model::{Currency, DeliveryKey, PartId, SourceName, TagKey};
 use polars::io::parquet::write::BatchedWriter;
 use polars::polars_utils::compression::ZstdLevel;
 use polars::prelude::{
-    ChunkAgg, Column, DataFrame, DataType, Engine, Expr, IntoLazy, KeyValueMetadata, LazyFrame, ParquetCompression,
+    Column, DataFrame, DataType, Engine, Expr, IntoLazy, KeyValueMetadata, LazyFrame, ParquetCompression,
     ParquetWriter, PlRefPath, ScanArgsParquet, StatisticsOptions, col, lit,
 };
 
+use crate::daily::{self, DailyFile};
 use crate::footer::key;
+use crate::gather;
 use crate::reshape::PartSums;
 use crate::sink::{Sink, Why};
 use crate::{Store, StoreError};
@@ -170,23 +172,41 @@ impl Stage<'_> {
         let columns = owned_columns(&self.spec);
         let daily_tags: BTreeSet<TagKey> =
             daily_keys.iter().filter(|key| self.spec.tag_keys.contains(*key)).cloned().collect();
-        let part = lit(self.spec.part.as_str()).alias(PART_ID);
-        let mut daily = streamed(rollup::roll_up(scan(&self.path)?, &columns, &daily_tags).with_column(part))?;
-        let staged = read_back(self.rows, &self.path, &columns, daily_tags, &daily)?;
-
-        let path = self.store.home.staging(&file_path(&self.spec, Layer::Daily));
-        write_daily(&path, &self.spec, &staged, &mut daily)?;
+        let mut staged = read_back(self.rows, &self.path, &columns, daily_tags)?;
+        let daily = self.store.home.staging(&file_path(&self.spec, Layer::Daily));
+        roll_up(&self.path, &daily, &self.spec, &mut staged)?;
         Ok(staged)
     }
 }
 
-/// What a staged part's files hold: the charges on disk, and their roll-up, which must add up to them.
+/// Rolls the charges of a part up into a file, which must add up to them, and says what it holds.
+pub(crate) fn roll_up(charges: &Path, daily: &Path, spec: &StageSpec, staged: &mut Staged) -> Result<(), StoreError> {
+    let mut file = DailyFile::create(daily, spec, staged, &daily::columns(&staged.daily_tags))?;
+    let part = lit(spec.part.as_str()).alias(PART_ID);
+    gather::roll_up(charges, &staged.columns, &staged.daily_tags, |rows| {
+        file.write(rows.lazy().with_column(part.clone()).collect()?)
+    })?;
+    let sums = file.finish()?;
+    if sums.rows != staged.rows {
+        return Err(StoreError::NotConserved { column: ROWS });
+    }
+    for metric in Metric::ALL {
+        let charged: BigDecimal = staged.sums.iter().filter(|((_, m), _)| m == metric).map(|(_, sum)| sum).sum();
+        if sums.costs.get(metric).cloned().unwrap_or_default() != charged {
+            return Err(StoreError::NotConserved { column: metric.column() });
+        }
+    }
+    staged.null_rows.clone_from(&sums.null_rows);
+    staged.days = sums.into_days();
+    Ok(())
+}
+
+/// What a part's charges on disk add up to. What its roll-up says is not known yet.
 pub(crate) fn read_back(
     rows: u64,
     charges: &Path,
     columns: &BTreeSet<String>,
     daily_tags: BTreeSet<TagKey>,
-    daily: &DataFrame,
 ) -> Result<Staged, StoreError> {
     let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(|m| columns.contains(m.column())).collect();
     let invoice = if columns.contains("InvoiceId") { col("InvoiceId") } else { lit("").alias("InvoiceId") };
@@ -198,7 +218,7 @@ pub(crate) fn read_back(
         columns: columns.clone(),
         daily_tags,
         sums: BTreeMap::new(),
-        days: day_sums(daily)?,
+        days: Vec::new(),
         billing_periods: BTreeSet::new(),
         currencies: BTreeSet::new(),
         null_rows: BTreeMap::new(),
@@ -208,10 +228,8 @@ pub(crate) fn read_back(
     let currencies = texts(by_invoice.column("BillingCurrency")?)?;
     for metric in &metrics {
         let sums = decimal::amounts(by_invoice.column(metric.column())?.as_materialized_series())?;
-        let mut total = BigDecimal::default();
         for (row, sum) in sums.into_iter().enumerate() {
             let sum = sum.unwrap_or_default().to_exact();
-            total += &sum;
             let key = BalanceKey {
                 billing_period: periods[row],
                 invoice: invoices[row].clone().filter(|invoice| !invoice.is_empty()),
@@ -219,18 +237,6 @@ pub(crate) fn read_back(
             };
             *staged.sums.entry((key, *metric)).or_default() += sum;
         }
-        let rolled: BigDecimal = decimal::amounts(daily.column(metric.column())?.as_materialized_series())?
-            .into_iter()
-            .flatten()
-            .map(Money::to_exact)
-            .sum();
-        if rolled != total {
-            return Err(StoreError::NotConserved { column: metric.column() });
-        }
-    }
-    for metric in Metric::ALL {
-        let nulls = daily.column(schema::nulls_column(*metric))?.as_materialized_series().i64()?.sum().unwrap_or(0);
-        staged.null_rows.insert(*metric, u64::try_from(nulls).unwrap_or(0));
     }
     staged.billing_periods = periods.into_iter().flatten().collect();
     for currency in currencies.iter().flatten() {
@@ -260,21 +266,8 @@ pub(crate) fn sync(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes and syncs a file of daily rows.
-pub(crate) fn write_daily(
-    path: &Path,
-    spec: &StageSpec,
-    staged: &Staged,
-    rows: &mut DataFrame,
-) -> Result<(), StoreError> {
-    let (sink, why) = Sink::create(path)?;
-    let writer = writer(sink, spec, Some(staged)).with_row_group_size(Some(ROW_GROUP));
-    writer.finish(rows).map_err(|error| why.explain(error))?;
-    sync(path)
-}
-
 /// A writer whose footer says what the file is, so that the catalog could be rebuilt from the store.
-fn writer(sink: Sink, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWriter<Sink> {
+pub(crate) fn writer(sink: Sink, spec: &StageSpec, staged: Option<&Staged>) -> ParquetWriter<Sink> {
     let mut footer = vec![
         (key::PART.to_owned(), spec.part.to_string()),
         (key::SOURCE.to_owned(), spec.source.to_string()),
@@ -319,35 +312,4 @@ pub(crate) fn dates(column: &Column) -> Result<Vec<Option<NaiveDate>>, StoreErro
 
 pub(crate) fn texts(column: &Column) -> Result<Vec<Option<String>>, StoreError> {
     Ok(column.str()?.iter().map(|text| text.map(ToOwned::to_owned)).collect())
-}
-
-fn day_sums(daily: &DataFrame) -> Result<Vec<DaySum>, StoreError> {
-    let keys = [CHARGE_DATE, "ServiceProviderName", "BillingAccountId", "BillingCurrency"];
-    let sums = [
-        col(ROWS).sum(),
-        rollup::sum_or_null(Metric::Billed.column()),
-        rollup::sum_or_null(Metric::Effective.column()),
-    ];
-    let frame = streamed(daily.clone().lazy().group_by(keys.map(col)).agg(sums).sort(keys, Default::default()))?;
-    let amounts = |metric: Metric| -> Result<_, StoreError> {
-        Ok(decimal::amounts(frame.column(metric.column())?.as_materialized_series())?)
-    };
-    let (days, rows) = (dates(frame.column(CHARGE_DATE)?)?, frame.column(ROWS)?.i64()?.clone());
-    let (providers, accounts) = (texts(frame.column(keys[1])?)?, texts(frame.column(keys[2])?)?);
-    let currencies = texts(frame.column(keys[3])?)?;
-    let (billed, effective) = (amounts(Metric::Billed)?, amounts(Metric::Effective)?);
-    (0..frame.height())
-        .map(|row| {
-            let currency = currencies[row].as_deref().and_then(|code| code.parse().ok());
-            Ok(DaySum {
-                day: days[row].ok_or(StoreError::Corrupt { what: "day" })?,
-                provider: providers[row].clone(),
-                billing_account: accounts[row].clone(),
-                currency: currency.ok_or(StoreError::Corrupt { what: "currency" })?,
-                rows: rows.get(row).and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0),
-                billed: billed[row],
-                effective: effective[row],
-            })
-        })
-        .collect()
 }
