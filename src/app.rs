@@ -59,6 +59,7 @@ impl App {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let rates = RateTable::new(&config.rates).map_err(|problems| anyhow::anyhow!(problems.join("; ")))?;
         let privacy = Privacy { keep: config.privacy.keep.clone() };
+        let services = config.services.read().map_err(|problems| anyhow::anyhow!(problems.join("; ")))?;
         let store = open_store(config, privacy.clone()).await.context("the store cannot be opened")?;
         let catalog = Catalog::open(config.catalog.url.as_str()).await.context("the catalog cannot be opened")?;
         let (store, tags) = (Arc::new(store), Arc::new(config.tags.clone()));
@@ -68,7 +69,7 @@ impl App {
             catalog,
             store,
             insights,
-            settings: Arc::new(Settings { tags: config.tags.clone(), privacy }),
+            settings: Arc::new(Settings { tags: config.tags.clone(), privacy, services }),
             guard: config.guard.clone(),
             retire_grace: Duration::from_secs(u64::from(config.store.retire_grace_hours) * 3600),
             final_after_days: config.store.final_after_days,

@@ -53,6 +53,44 @@ fn from_a_bill_to_an_answer() {
 }
 
 #[test]
+fn a_service_gets_the_category_that_its_bill_leaves_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let charge = |provider, service, category, cost| {
+        [("ProviderName", provider), ("ServiceName", service), ("ServiceCategory", category), ("EffectiveCost", cost)]
+    };
+    let rows = [
+        charge("AWS", "AmazonEC2", "", "1"),
+        charge("AWS", "EC2 - Other", "", "2"),
+        charge("AWS", "Amazon Elastic Compute Cloud", "Storage", "4"),
+        charge("Nimbus", "Machines", "", "8"),
+    ];
+    fs::write(at.join("bill.csv"), bill(&rows.each_ref().map(|row| row.as_slice()))).expect("writes");
+    let import = ["import", "--source", "aws", "--kind", "focus", "bill.csv"];
+    let by_category = ["spend", "--group-by", "service_category", "--period", "2026-10", "--format", "csv"];
+    let (out, _) = check(&outlay(at, &import), 0);
+    assert!(out.contains("  2 × service_listed: "), "{out}");
+    let (out, _) = check(&outlay(at, &by_category), 0);
+    assert_eq!(out, "service_category,cost\r\n,8\r\nStorage,4\r\nCompute,3\r\n");
+
+    // Another list is another way of reading: the same bill is no longer the one that is there.
+    let header = "provider,service,category,subcategory,also known as\n";
+    let list = format!("{header}AWS,EC2 - Other,Storage,Block Storage\nNimbus,Machines,Compute\n");
+    fs::write(at.join("services.csv"), list).expect("writes");
+    fs::write(at.join("outlay.toml"), "[services]\nfile = 'services.csv'\n").expect("writes");
+    let (out, _) = check(&outlay(at, &import), 0);
+    assert!(out.contains("replaces 4 charges") && out.contains("  3 × service_listed: "), "{out}");
+    let (out, _) = check(&outlay(at, &by_category), 0);
+    assert_eq!(out, "service_category,cost\r\nCompute,9\r\nStorage,6\r\n");
+
+    fs::write(at.join("services.csv"), format!("{header}AWS,AmazonEC2,Computing\n")).expect("writes");
+    let (_, err) = check(&outlay(at, &by_category), 2);
+    let told =
+        "outlay.toml:2: services.file: services.csv:2: \"Computing\" is no ServiceCategory of FOCUS; give one of";
+    assert!(err.contains(told), "{err}");
+}
+
+#[test]
 fn what_is_asked_wrongly_exits_with_2_and_says_how_to_ask() {
     let folder = tempfile::tempdir().expect("a folder");
     let cases: [(&[&str], &str); 6] = [

@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::exact::ExactSum;
 use crate::input::{InputFile, hex};
+use crate::normalise::filled;
+use crate::services::Services;
 use crate::{CollectError, Format};
 
 /// How bills are read.
@@ -23,13 +25,15 @@ pub struct Settings {
     pub tags: TagSettings,
     /// What identifies a person.
     pub privacy: Privacy,
+    /// Which category a service is in, where a bill does not say.
+    pub services: Services,
 }
 
 impl Settings {
     /// Tells apart in what ways the same bill would be read differently.
     #[must_use]
     pub fn digest(&self, format: &dyn Format) -> String {
-        format!("{} {:?} {:?}", format.version(), self.tags, self.privacy.keep)
+        format!("{} {:?} {:?} {}", format.version(), self.tags, self.privacy.keep, self.services.digest())
     }
 }
 
@@ -185,8 +189,9 @@ fn delivery(key: DeliveryKey, surveys: Vec<FileSurvey>, format: &dyn Format, set
     let more_tags = by_spend.len() > MAX_TAG_COLUMNS;
     let tag_keys: BTreeSet<TagKey> =
         by_spend.into_iter().take(MAX_TAG_COLUMNS).map(|(key, _)| TagKey::new(key)).collect();
-    let stated = surveys.iter().flat_map(|survey| survey.columns.iter().cloned());
-    let columns = stated.chain(tag_keys.iter().map(tag_column)).collect();
+    let mut columns: BTreeSet<String> = surveys.iter().flat_map(|survey| survey.columns.iter().cloned()).collect();
+    let filled: Vec<String> = filled(&columns).collect();
+    columns.extend(filled.into_iter().chain(tag_keys.iter().map(tag_column)));
     Delivery {
         key,
         fingerprint,

@@ -21,6 +21,7 @@ pub mod normalise;
 pub mod raw;
 pub mod records;
 pub mod registry;
+pub mod services;
 
 pub use collector::{
     Checked, Collected, Collector, Connected, Context, Kind, Listed, Listing, SettingProblem, SourceSettings, Variables,

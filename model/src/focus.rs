@@ -283,3 +283,11 @@ pub const COLUMNS: &[FocusColumn] = &[
 pub fn find(name: &str) -> Option<&'static FocusColumn> {
     COLUMNS.iter().find(|column| column.name == name)
 }
+
+/// The subcategories of a service category, in FOCUS's order. The list has them together, the last one `Other (…)`.
+pub fn subcategories(category: &str) -> impl Iterator<Item = &'static str> {
+    let all = find("ServiceSubcategory").map_or(&[][..], |column| column.allowed);
+    let groups = all.split_inclusive(|subcategory| subcategory.starts_with("Other ("));
+    let last = format!("Other ({category})");
+    groups.filter(move |group| group.last().is_some_and(|of| **of == last)).flatten().copied()
+}

@@ -248,6 +248,10 @@ pub enum Repair {
     ByteOrderMark,
     /// A quote that is not closed and had swallowed lines: they are read one by one, its own line is rejected.
     OpenQuote,
+    /// The category of a service, or its name behind a code, that the bill leaves out: taken from the list of services.
+    ServiceListed,
+    /// A service without category in the bill, which the list of services does not have either.
+    ServiceUnlisted,
 }
 
 impl Repair {
@@ -274,6 +278,8 @@ impl Repair {
         Self::HeaderRepeated,
         Self::ByteOrderMark,
         Self::OpenQuote,
+        Self::ServiceListed,
+        Self::ServiceUnlisted,
     ];
 
     /// Its code in reports.
@@ -301,6 +307,8 @@ impl Repair {
             Self::HeaderRepeated => "header_repeated",
             Self::ByteOrderMark => "byte_order_mark",
             Self::OpenQuote => "open_quote",
+            Self::ServiceListed => "service_listed",
+            Self::ServiceUnlisted => "service_unlisted",
         }
     }
 }
@@ -331,6 +339,12 @@ impl Repair {
             Self::HeaderRepeated => "the header once more, left out",
             Self::ByteOrderMark => "a byte-order mark within the file, left out",
             Self::OpenQuote => "a quote that is not closed; the lines it had swallowed are read one by one",
+            Self::ServiceListed => {
+                "a service whose category (or name) the bill leaves out, taken from the list of services"
+            }
+            Self::ServiceUnlisted => {
+                "a service without category, which the list of services does not have: [services] file may"
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use outlay_model::focus::{COLUMNS, FeatureLevel, FocusColumn, FocusType};
+use outlay_model::focus::{COLUMNS, FeatureLevel, FocusColumn, FocusType, find, subcategories};
 
 /// A column as the reference writes it.
 fn written(column: &FocusColumn) -> [String; 6] {
@@ -48,4 +48,24 @@ fn the_table_keeps_its_own_rules() {
         assert!(COLUMNS[place + 1..].iter().all(|other| other.name != column.name), "{} is there twice", column.name);
         assert!(column.name.starts_with(|c: char| c.is_ascii_uppercase()), "{}", column.name);
     }
+}
+
+#[test]
+fn every_subcategory_is_of_one_category() {
+    let words = |column: &str| find(column).expect("a column").allowed;
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for category in words("ServiceCategory") {
+        pairs.extend(subcategories(category).map(|subcategory| (*category, subcategory)));
+    }
+    assert_eq!(pairs.len(), words("ServiceSubcategory").len());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference/focus_service_subcategories.csv");
+    let Ok(mut reference) = csv::Reader::from_path(&path) else {
+        println!("the reference list is not here: only the table's own rules are checked");
+        return;
+    };
+    let rows = reference.records().map(|row| row.expect("a row"));
+    let mut expected: Vec<(String, String)> = rows.map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
+    let mut pairs: Vec<(String, String)> = pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    (expected.sort(), pairs.sort());
+    assert_eq!(pairs, expected);
 }

@@ -65,6 +65,9 @@ pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &
         let text = "a server that is only busy would lose what it collects; give at least 3";
         add_plain(&["collect", "lease_seconds"], text);
     }
+    if let Err(texts) = config.services.read() {
+        texts.into_iter().for_each(|text| add_plain(&["services", "file"], &text));
+    }
     let url = ["catalog".to_owned(), "url".to_owned()];
     if config.catalog.url.has_password() && matches!(places.get(&url[..]), Some(Place::File(..))) {
         add(&url, &url, PASSWORD.to_owned());

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use outlay_collectors::services::ServicesProblem;
 use outlay_model::Currency;
 use outlay_model::part::Guard;
 use outlay_model::rates::RateEntry;
@@ -56,6 +57,8 @@ pub struct Config {
     pub tags: TagSettings,
     /// Persons are left out of what is stored.
     pub privacy: Privacy,
+    /// Which category a service is in, where a bill does not say.
+    pub services: Services,
     /// What a unit of each currency is worth in US dollars, and since when. A rate holds until the next one.
     pub rates: BTreeMap<Currency, Vec<RateEntry>>,
     /// When a new copy of a bill is refused.
@@ -196,6 +199,31 @@ pub struct Privacy {
     pub keep: Vec<String>,
 }
 
+/// Which category a service is in, where a bill does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Services {
+    /// A CSV file of services, relative to the working folder. What it says of a name counts before the list that Outlay
+    /// comes with, which `docs/SERVICES.md` describes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+}
+
+impl Services {
+    /// The list of services, and over it the one in the file.
+    ///
+    /// # Errors
+    /// What is wrong with the file, line by line, with its name in front.
+    pub fn read(&self) -> Result<outlay_collectors::services::Services, Vec<String>> {
+        let listed = outlay_collectors::services::Services::default();
+        let Some(file) = &self.file else { return Ok(listed) };
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| vec![format!("{}: cannot be read: {error}", file.display())])?;
+        let told = |problem: ServicesProblem| format!("{}:{}: {}", file.display(), problem.line, problem.text);
+        listed.with(&text).map_err(|error| error.problems.into_iter().map(told).collect())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -206,6 +234,7 @@ impl Default for Config {
             catalog: Catalog::default(),
             tags: TagSettings::default(),
             privacy: Privacy::default(),
+            services: Services::default(),
             rates: BTreeMap::new(),
             guard: Guard::default(),
             retention: Retention::default(),

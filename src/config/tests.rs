@@ -323,6 +323,8 @@ fn print_says_where_each_value_comes_from() {
     [privacy]
     keep = []  # default
 
+    [services]  # default
+
     [rates]
     EUR = [
       { from = "2026-01-01", to_usd = "1.08" },  # outlay.toml:6

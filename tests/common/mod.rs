@@ -136,6 +136,7 @@ pub fn bill(rows: &[&[(&str, &str)]]) -> String {
         ("ChargePeriodEnd", "2026-10-06T00:00:00Z"),
         ("ChargeCategory", "Usage"),
         ("ServiceName", "Amazon EC2"),
+        ("ServiceCategory", "Compute"),
         ("BilledCost", "1"),
         ("EffectiveCost", "1"),
         ("SubAccountId", "111"),

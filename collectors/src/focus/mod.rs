@@ -27,7 +27,7 @@ impl Format for Focus {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn survey(

@@ -7,6 +7,7 @@ mod cells;
 pub mod columns;
 mod coverage;
 mod rejects;
+mod services;
 pub(crate) mod text;
 mod times;
 
@@ -34,6 +35,7 @@ use columns::Binding;
 use times::TimeReader;
 
 pub use coverage::Coverage;
+pub(crate) use services::filled;
 
 /// Charges of a batch and what did not become one.
 #[derive(Debug)]
@@ -170,6 +172,7 @@ impl<'a> Normaliser<'a> {
         }
         self.require(&mut work, &mut columns)?;
         self.derive(&mut columns)?;
+        self.services(height, &mut columns)?;
         self.tag_columns(&work, &mut columns)?;
 
         let mut charges = self.complete(height, columns)?;

@@ -26,7 +26,7 @@ fn an_arrow_writers_maps_dictionaries_and_bytes() {
         assert_eq!(read.column(column), [Some(first.to_owned()), None]);
     }
     assert_eq!(read.table(&["tags.team", "tags.empty"]), ["search | ", "- | -"]);
-    assert_eq!(read.repairs(), [(Repair::NumberRounded, 1), (Repair::PersonDropped, 1)]);
+    assert_eq!(read.repairs(), [(Repair::NumberRounded, 1), (Repair::PersonDropped, 1), (Repair::ServiceUnlisted, 2)]);
 }
 
 #[test]

@@ -33,7 +33,13 @@ fn the_public_samples_quirks_are_put_right_and_counted() {
     );
     assert_eq!(
         read.repairs(),
-        [(Repair::NullText, 4), (Repair::TimeWithoutZone, 12), (Repair::ValueCase, 2), (Repair::ColumnRenamed, 1),]
+        [
+            (Repair::NullText, 4),
+            (Repair::TimeWithoutZone, 12),
+            (Repair::ValueCase, 2),
+            (Repair::ColumnRenamed, 1),
+            (Repair::ServiceListed, 2)
+        ]
     );
     assert!(read.coverage.hourly);
 }
