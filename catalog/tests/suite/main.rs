@@ -5,6 +5,7 @@
 
 mod bill;
 mod commits;
+mod expenses;
 mod jobs;
 mod opening;
 mod place;
