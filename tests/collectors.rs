@@ -4,23 +4,29 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
-use chrono::Days;
+use chrono::{Days, Months, NaiveDate};
 use common::House;
+use common::cost_explorer::{endpoint, last_month, tell, this_month, today};
 use outlay::pipeline;
-use outlay_collectors::KINDS;
+use outlay_collectors::{KINDS, Variables};
 use outlay_model::DateRange;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-/// A source with a bill of October 2026: usage on its first and its last day, and one column that FOCUS does not know.
+/// A source with a bill of a month: usage on its first and its last day, and one column that FOCUS does not know.
 struct Case {
     kind: &'static str,
+    /// The first day of that month.
+    month: fn() -> NaiveDate,
+    /// The environment it is collected in.
+    variables: fn() -> BTreeMap<String, String>,
     /// Puts the bill below a folder, and gives the source's settings as TOML.
     plant: fn(&Path) -> String,
     /// Σ billed of the bill, rejected lines included.
@@ -31,22 +37,49 @@ struct Case {
     odd: (&'static str, &'static str),
 }
 
-const CASES: &[Case] = &[Case {
-    kind: "focus",
-    plant: |folder| {
-        let text = "\
+const CASES: &[Case] = &[
+    Case {
+        kind: "focus",
+        month: || NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"),
+        variables: BTreeMap::new,
+        plant: |folder| {
+            let text = "\
 BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,ChargePeriodEnd,BilledCost,EffectiveCost,ProviderName,Oddity
 1,USD,2026-10-01T00:00:00Z,2026-10-01T00:00:00Z,2026-10-02T00:00:00Z,1.25,1.25,Nimbus,kept
 1,USD,2026-10-01T00:00:00Z,2026-10-31T00:00:00Z,2026-11-01T00:00:00Z,1,1,Nimbus,
 1,USD,2026-10-01T00:00:00Z,some day,,0.5,0.5,Nimbus,
 ";
-        fs::write(folder.join("october.csv"), text).expect("writes");
-        format!("path = {}", toml::Value::from(folder.display().to_string()))
+            fs::write(folder.join("october.csv"), text).expect("writes");
+            format!("path = {}", toml::Value::from(folder.display().to_string()))
+        },
+        billed: "2.75",
+        rejected: Some("0.5"),
+        odd: ("x_Oddity", "kept"),
     },
-    billed: "2.75",
-    rejected: Some("0.5"),
-    odd: ("x_Oddity", "kept"),
-}];
+    Case {
+        kind: "aws_cost_explorer",
+        month: last_month,
+        variables: || {
+            let given =
+                [("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_ENDPOINT_URL", &endpoint())];
+            given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        },
+        plant: |_| {
+            let (first, last) = (last_month(), this_month().pred_opt().expect("a day"));
+            let row = |day: NaiveDate, kind: &str, cost: &str| json!({ "day": day.to_string(), "account": "111122223333", "service": "S3", "record_type": kind, "unblended": cost });
+            let rows = [row(first, "Usage", "1.25"), row(last, "Usage", "1"), row(last, "Out of this world", "0.5")];
+            let world = json!({ "secret": "secret", "today": today().to_string(), "rows": rows });
+            tell("PUT", KEY, &world);
+            "billing_account_id = \"111122223333\"\nbackfill_months = 2".to_owned()
+        },
+        billed: "2.75",
+        rejected: None,
+        odd: ("x_RecordType", "Out of this world"),
+    },
+];
+
+/// Whose bill the stand-in is asked for.
+const KEY: &str = "AKIACONFORMANCE";
 
 impl Case {
     /// A house that has collected the case.
@@ -55,7 +88,14 @@ impl Case {
         let settings = (self.plant)(&bills);
         let guard = "[guard]\nmax_rejects = 1.0\n";
         let config = format!("{guard}\n[[source]]\nname = \"tried\"\nkind = \"{}\"\n{settings}\n", self.kind);
-        House::with_config(&config).await
+        let mut house = House::with_config(&config).await;
+        house.app.variables = Arc::new(Variables((self.variables)()));
+        house
+    }
+
+    fn period(&self) -> DateRange {
+        let first = (self.month)();
+        DateRange::new(first, first + Months::new(1)).expect("a month")
     }
 
     /// Runs the command of a house.
@@ -63,6 +103,7 @@ impl Case {
     fn outlay(&self, house: &House, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outlay"));
         let at = house.folder.path();
+        command.envs((self.variables)());
         command.current_dir(at).arg("--data").arg(at.join("data")).args(arguments);
         let done = command.output().expect("runs");
         let error = String::from_utf8_lossy(&done.stderr);
@@ -71,7 +112,8 @@ impl Case {
     }
 
     fn exported(&self, house: &House) -> BTreeSet<String> {
-        let range = ["--period", "2026-10", "--allow-null", "--output", "out.csv"];
+        let period = (self.month)().format("%Y-%m").to_string();
+        let range = ["--period", &period, "--allow-null", "--output", "out.csv"];
         self.outlay(house, &[&["export", "--format", "focus-1.2"], &range[..]].concat());
         let text = fs::read_to_string(house.folder.path().join("out.csv")).expect("is there");
         text.lines().map(ToOwned::to_owned).collect()
@@ -134,25 +176,24 @@ async fn what_focus_does_not_know_survives() {
 
 #[tokio::test]
 async fn ranges_are_half_open() {
-    let days = |from: &str, to: &str| {
-        DateRange::new(from.parse().expect("a day"), to.parse().expect("a day")).expect("a range")
-    };
     for case in CASES {
         let house = case.house().await;
         let source = house.app.source("tried").expect("configured");
         let collector = pipeline::connect(&house.app, source, &CancellationToken::new()).expect("connects");
         collector.check().await.unwrap_or_else(|error| panic!("{}: {error}", case.kind));
-        let listed = collector.deliveries(days("2026-10-01", "2026-11-01")).await.expect("lists").deliveries;
+        let listed = collector.deliveries(case.period()).await.expect("lists").deliveries;
         assert_eq!(listed.len(), 1, "{}: {listed:?}", case.kind);
         // Where the days are known only by reading, every window has it.
         let Some(range) = listed[0].days else { continue };
-        assert_eq!(range, days("2026-10-01", "2026-11-01"), "{}", case.kind);
-        for (window, there) in [
-            (days("2026-09-01", "2026-10-01"), false),
-            (days("2026-09-01", "2026-10-02"), true),
-            (days("2026-10-31", "2026-11-01"), true),
-            (DateRange::new(range.to(), range.to() + Days::new(1)).expect("a range"), false),
+        assert_eq!(range, case.period(), "{}", case.kind);
+        let (first, after, month, day) = (range.from(), range.to(), Months::new(1), Days::new(1));
+        for (from, to, there) in [
+            (first - month, first, false),
+            (first - month, first + day, true),
+            (after - day, after, true),
+            (after, after + day, false),
         ] {
+            let window = DateRange::new(from, to).expect("a range");
             let found = collector.deliveries(window).await.expect("lists").deliveries;
             assert_eq!(found.iter().any(|found| found.key == listed[0].key), there, "{}: {window:?}", case.kind);
         }

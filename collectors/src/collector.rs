@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::Http;
 use crate::input::InputFile;
+use crate::purse::Purse;
 use crate::{CollectError, Format};
 
 /// What talks to one provider for one source.
@@ -102,6 +103,8 @@ pub struct Context {
     pub variables: Arc<Variables>,
     /// The way out.
     pub http: Http,
+    /// What requests that are charged are paid from.
+    pub purse: Arc<dyn Purse>,
     /// The day, in UTC.
     pub today: NaiveDate,
 }

@@ -87,6 +87,16 @@ pub enum CollectError {
         /// What else is odd about its header.
         hint: &'static str,
     },
+    /// A line of kept answers says something else.
+    #[error("{}: line {line} {what}; collect the month again", path.display())]
+    NotAnswers {
+        /// The file.
+        path: PathBuf,
+        /// Which line.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The files state several billing periods, so what a later import of them would replace is not clear.
     #[error(
         "{}: holds {periods} billing periods ({list}); say with --delivery KEY what a later import of the same files replaces",

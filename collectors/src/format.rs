@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::CollectError;
+use crate::aws_cost_explorer::CostExplorer;
 use crate::delivery::{FileSurvey, Settings};
 use crate::focus::Focus;
 use crate::input::InputFile;
@@ -48,7 +49,7 @@ impl fmt::Debug for dyn Format {
 }
 
 /// Every format there is.
-pub const FORMATS: &[&dyn Format] = &[&Focus];
+pub const FORMATS: &[&dyn Format] = &[&Focus, &CostExplorer];
 
 /// The format of this name.
 #[must_use]

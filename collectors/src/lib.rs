@@ -6,6 +6,7 @@
 //! (P1). Files are read in bounded batches, never whole.
 
 pub mod aws;
+pub mod aws_cost_explorer;
 pub mod collector;
 pub mod delivery;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod input;
 mod invoice;
 mod labels;
 pub mod normalise;
+pub mod purse;
 pub mod raw;
 pub mod records;
 pub mod registry;
@@ -30,4 +32,5 @@ pub use delivery::{Delivery, FileSurvey, Settings, deliveries, surveys};
 pub use error::CollectError;
 pub use format::{FORMATS, Format, format};
 pub use normalise::{Coverage, NormalBatch, Normaliser};
+pub use purse::{Payment, Purse};
 pub use registry::{KINDS, kind};

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use outlay_model::part::Layer;
+use tokio_util::sync::CancellationToken;
 
 use super::output::{count, print};
 use super::rebuild::STALE_CHARGES;
 use crate::app::App;
+use crate::config::Source;
 use crate::pipeline::{self, Stale, Which};
 
 pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
@@ -58,6 +60,18 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
         };
         text.push(format!("stale    {} {}: {what}", part.source, part.delivery));
     }
+    for source in app.sources.iter() {
+        match ask(app, source).await {
+            Ok(notes) => text.extend(notes.iter().map(|note| format!("ok       {}: {note}", source.name))),
+            Err(error) => problem(&mut text, format!("{}: {error:#}", source.name)),
+        }
+    }
     print(&text.join("\n"))?;
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether a source's provider answers.
+async fn ask(app: &App, source: &Source) -> anyhow::Result<Vec<String>> {
+    let collector = pipeline::connect(app, source, &CancellationToken::new())?;
+    Ok(collector.check().await?.notes)
 }

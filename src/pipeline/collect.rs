@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arrive::{Arrival, Origin, arrive, is_whole};
 use super::import::{Progress, keep_house};
+use super::purse::CatalogPurse;
 use crate::app::{App, now};
 use crate::config::Source;
 use crate::id::new_run;
@@ -73,6 +74,7 @@ pub fn connect(app: &App, source: &Source, stop: &CancellationToken) -> anyhow::
         source: source.name.clone(),
         variables: Arc::clone(&app.variables),
         http: app.http(source, stop)?,
+        purse: Arc::new(CatalogPurse { catalog: app.catalog.clone(), source: source.name.clone() }),
         today: now().date_naive(),
     };
     Ok((source.kind()?.connect)(&source.settings, context)?)

@@ -6,6 +6,7 @@ mod collect;
 mod guards;
 mod import;
 mod lease;
+mod purse;
 mod record;
 mod recover;
 mod reread;

@@ -1,6 +1,7 @@
 //! A whole Outlay in a temporary folder, and bills to put into it.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub mod cost_explorer;
 pub mod database;
 pub mod lines;
 

@@ -64,6 +64,24 @@ pub enum FetchError {
         /// How many.
         most: u32,
     },
+    /// The month's calls have cost as much as they may.
+    #[error(
+        "a further call would make this month's calls cost {} of {}: raise monthly_cap_dollars, or wait for the next month",
+        dollars(*would_be),
+        dollars(*cap)
+    )]
+    CapReached {
+        /// What they would have cost with it, in millionths of a dollar.
+        would_be: u64,
+        /// What they may cost.
+        cap: u64,
+    },
+    /// What calls cost cannot be written down, so none is made.
+    #[error("what the calls of this month have cost cannot be written down: {why}")]
+    Purse {
+        /// Why.
+        why: String,
+    },
     /// Somebody stopped the run.
     #[error("stopped")]
     Cancelled,
@@ -95,6 +113,12 @@ pub enum FetchError {
 
 /// What can be done about it.
 const THROTTLED: &str = "the next run tries again; if it stays so, collect less often or lower requests_at_once";
+
+/// Millionths of a dollar, as people write them.
+pub(crate) fn dollars(micros: u64) -> String {
+    let (whole, cents) = (micros / 1_000_000, micros % 1_000_000 / 10_000);
+    format!("${whole}.{cents:02}")
+}
 
 fn said(wait: &Option<Duration>) -> String {
     wait.map(|wait| format!(", and to come back in {} s", wait.as_secs())).unwrap_or_default()

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use counters::{Counted, Counters};
 pub use error::FetchError;
+pub(crate) use error::dollars;
 pub use settings::HttpSettings;
 pub use sink::Target;
 pub use vendor::{Failed, Vendor, Verdict};
