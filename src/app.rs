@@ -1,17 +1,15 @@
 //! The parts of a running Outlay, put together from its configuration.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use outlay_catalog::Catalog;
-use outlay_collectors::http::{Counters, FetchError, Http};
+use outlay_collectors::http::{FetchError, Http};
 use outlay_collectors::{Settings, Variables};
 use outlay_insights::Insights;
 use outlay_ledger::tags::Privacy;
-use outlay_model::SourceName;
 use outlay_model::part::Guard;
 use outlay_model::rates::RateTable;
 use outlay_store::{BucketSettings, Store, StoreError};
@@ -19,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Collect, Config, Retention, Source, StorePlace};
+use crate::metrics::Metrics;
 
 /// Everything a command needs.
 #[derive(Clone)]
@@ -41,8 +40,8 @@ pub struct App {
     pub retention: Retention,
     /// The accounts whose bills are collected.
     pub sources: Arc<Vec<Source>>,
-    /// What the requests of each source come to.
-    pub counters: Arc<BTreeMap<SourceName, Arc<Counters>>>,
+    /// What this process counts.
+    pub metrics: Metrics,
     /// How they are collected.
     pub collect: Collect,
     /// Bills are staged one at a time: each keeps all cores busy and has its memory to itself.
@@ -75,7 +74,7 @@ impl App {
             final_after_days: config.store.final_after_days,
             retention: config.retention.clone(),
             sources: Arc::new(config.source.clone()),
-            counters: Arc::new(config.source.iter().map(|source| (source.name.clone(), Arc::default())).collect()),
+            metrics: Metrics::new(config.source.iter().map(|source| &source.name)),
             collect: config.collect.clone(),
             staging: Arc::new(Semaphore::new(1)),
             variables: Arc::new(Variables(variables().collect())),
@@ -126,8 +125,7 @@ impl App {
     /// # Errors
     /// When this machine's certificates or proxy settings cannot be used.
     pub fn http(&self, source: &Source, stop: &CancellationToken) -> Result<Http, FetchError> {
-        let counters = self.counters.get(&source.name).cloned().unwrap_or_default();
-        Http::new(source.http, stop.clone(), counters)
+        Http::new(source.http, stop.clone(), self.metrics.requests(&source.name))
     }
 }
 

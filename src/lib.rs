@@ -10,6 +10,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod id;
+pub mod metrics;
 pub mod pipeline;
 pub mod schedule;
 pub mod scheduler;

@@ -5,6 +5,12 @@ use croner::Cron;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds};
 
+/// When a source of this schedule is collected next; `None` when never.
+#[must_use]
+pub fn next_tick(schedule: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    Schedule::parse(schedule).ok()?.next_after(now)
+}
+
 /// A cron expression that was understood.
 #[derive(Debug, Clone)]
 pub struct Schedule(Cron);

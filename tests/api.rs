@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use common::{House, bill, today};
 use outlay::pipeline::Force;
+use outlay::schedule::next_tick;
 use outlay_api::{Limits, Stopping};
-use outlay_insights::InsightError;
+use outlay_insights::{ChangesQuery, InsightError};
 use outlay_model::TeamId;
 use outlay_model::part::Layer;
 use outlay_model::report::Scope;
@@ -28,11 +29,14 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}/api/v1/", listener.local_addr().expect("an address"));
         let noon = today().and_hms_opt(12, 0, 0).expect("noon").and_utc();
+        let metrics = house.app.metrics.clone();
         let router = outlay_api::router(outlay_api::Server {
             insights: house.app.insights.clone(),
             clock: Arc::new(move || noon),
             limits: Limits { answer_within: Duration::from_secs(60), most_requests: 100 },
             stopping: Stopping::default(),
+            next_tick,
+            metrics: Arc::new(move |sources, now| metrics.text(sources, now)),
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { house, base }
@@ -255,7 +259,7 @@ async fn what_a_run_rejected_and_moved_can_be_looked_up() {
     assert!(matches!(insights.run(&runs[0].id, &team).await, Err(InsightError::Forbidden)));
     assert!(matches!(insights.rejects(&runs[0].id, 1, &team).await, Err(InsightError::Forbidden)));
     assert!(matches!(insights.reject_counts(&runs[0].id, &team).await, Err(InsightError::Forbidden)));
-    assert!(matches!(insights.changes(None, 1, &team).await, Err(InsightError::Forbidden)));
+    assert!(matches!(insights.changes(&ChangesQuery::default(), 1, &team).await, Err(InsightError::Forbidden)));
 }
 
 #[tokio::test]

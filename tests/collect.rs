@@ -113,7 +113,7 @@ fn a_bill_that_cannot_be_read_keeps_no_other_from_being_collected() {
 #[test]
 fn an_unknown_source_and_an_empty_range_are_refused() {
     let place = Place::new("");
-    let said = place.collected(&["nimbsu"], 1);
+    let said = place.collected(&["nimbsu"], 2);
     assert!(said.contains("no source \"nimbsu\": the configuration has nimbus"), "{said}");
     let said = place.collected(&["--from", "2026-10-02", "--to", "2026-10-02"], 2);
     assert!(said.contains("must come after --from 2026-10-02"), "{said}");

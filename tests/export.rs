@@ -34,7 +34,7 @@ fn query(params: ExportParams) -> ExportQuery {
 
 async fn write(house: &House, query: &ExportQuery, kind: FileKind, name: &str) -> (PathBuf, Exported) {
     let path = house.folder.path().join(name);
-    let export = house.app.insights.export(query, &Scope::Company).await.expect("an export");
+    let export = house.app.insights.export(query, today(), &Scope::Company).await.expect("an export");
     let exported = export.write(kind, File::create(&path).expect("a file")).await.expect("written");
     (path, exported)
 }
@@ -173,7 +173,7 @@ async fn nulls_that_focus_forbids_are_refused_and_named() {
     let house = House::new().await;
     house.import("aws", "a.csv", &bill(&[&[], &[("ListCost", "2")]])).await;
     let october = || ExportParams { period: Some("2026-10".into()), ..ExportParams::default() };
-    let refused = house.app.insights.export(&query(october()), &Scope::Company).await.err().expect("refused");
+    let refused = house.app.insights.export(&query(october()), today(), &Scope::Company).await.err().expect("refused");
     let text = refused.to_string();
     assert!(text.contains("FOCUS 1.2") && text.contains("ListCost (AWS: 1 of 2 charges)"), "{text}");
     // A mandatory column that no bill has is null throughout, and so is refused, too.
@@ -206,7 +206,7 @@ async fn what_the_validator_overlooks_is_found() {
         line("1,1,-6,1,-3,2", days[2], "Purchase,Usage-Based", ",\"[1]\""),
     ];
     house.import("aws", "a.csv", &text.concat()).await;
-    let export = house.app.insights.export(&query(everything()), &Scope::Company).await.expect("an export");
+    let export = house.app.insights.export(&query(everything()), today(), &Scope::Company).await.expect("an export");
     let exported = export.look(std::io::sink()).await.expect("a look");
     let found: Vec<String> = exported
         .findings
@@ -242,7 +242,7 @@ async fn later_columns_stay_behind_and_are_named() {
     house.import("saas", "a.csv", &text).await;
     let export = async |version: &str| {
         let params = ExportParams { version: Some(version.into()), ..everything() };
-        house.app.insights.export(&query(params), &Scope::Company).await.expect("an export")
+        house.app.insights.export(&query(params), today(), &Scope::Company).await.expect("an export")
     };
     let old = export("1.2").await;
     let left: Vec<_> = old.head().warnings.iter().filter(|warning| warning.code == "columns_left_out").collect();
@@ -262,7 +262,7 @@ async fn later_columns_stay_behind_and_are_named() {
 async fn an_export_is_of_one_generation() {
     let house = House::new().await;
     house.import("aws", "a.csv", &bill(&[&[("BilledCost", "1")]])).await;
-    let export = house.app.insights.export(&query(everything()), &Scope::Company).await.expect("an export");
+    let export = house.app.insights.export(&query(everything()), today(), &Scope::Company).await.expect("an export");
     let then = export.head().generation;
     let force = Force { shrink: true, rejects: false };
     house.import_with("aws", "b.csv", &bill(&[&[("BilledCost", "7")]]), Some("2026-10"), force).await.expect("imports");
@@ -273,7 +273,7 @@ async fn an_export_is_of_one_generation() {
     let pinned = || ExportParams { generation: Some(then.to_string()), ..everything() };
     assert_eq!(column(&read(&house, pinned()).await, "BilledCost"), ["1"]);
     house.app.catalog.sweepable(outlay::app::now(), std::time::Duration::ZERO).await.expect("a list");
-    let gone = house.app.insights.export(&query(pinned()), &Scope::Company).await.err().expect("refused");
+    let gone = house.app.insights.export(&query(pinned()), today(), &Scope::Company).await.err().expect("refused");
     assert!(gone.to_string().contains("replaced and removed"), "{gone}");
 }
 
@@ -289,7 +289,7 @@ async fn what_does_not_add_up_to_what_is_stored_is_refused() {
     };
     // As if a disk had given back somebody else's bytes.
     fs::copy(charges(&other).await, charges(&house).await).expect("copies");
-    let export = house.app.insights.export(&query(everything()), &Scope::Company).await.expect("an export");
+    let export = house.app.insights.export(&query(everything()), today(), &Scope::Company).await.expect("an export");
     let error = export.look(std::io::sink()).await.expect_err("wrong");
     assert!(matches!(error, InsightError::NotConserved { .. }), "{error}");
     let text = error.to_string();
@@ -305,16 +305,16 @@ async fn a_team_exports_its_own_charges_and_learns_of_no_others() {
         .replacen("\n\"AWS\"", "\n\"theirs\",\"AWS\"", 1);
     house.import("aws", "a.csv", &text).await;
     let scope = Scope::Teams(vec![TeamId::new("payments")]);
-    let export = house.app.insights.export(&query(everything()), &scope).await.expect("an export");
+    let export = house.app.insights.export(&query(everything()), today(), &scope).await.expect("an export");
     assert!(export.head().columns.iter().all(|column| column.name != "x_Secret"));
     let path = house.folder.path().join("team.csv");
     let exported = export.write(FileKind::Csv, File::create(&path).expect("a file")).await.expect("written");
     assert_eq!(exported.rows, 1);
     assert_eq!(column(&fs::read_to_string(path).expect("text"), "BilledCost"), ["3"]);
     let sources = ExportParams { source: Some("aws".into()), ..everything() };
-    let refused = house.app.insights.export(&query(sources), &scope).await.err();
+    let refused = house.app.insights.export(&query(sources), today(), &scope).await.err();
     assert!(matches!(refused, Some(InsightError::Forbidden)));
-    let all = house.app.insights.export(&query(everything()), &Scope::Company).await.expect("an export");
+    let all = house.app.insights.export(&query(everything()), today(), &Scope::Company).await.expect("an export");
     assert!(all.head().columns.iter().any(|column| column.name == "x_Secret"));
     let dimension = Dimension::Fixed(Fixed::Team);
     assert!(house.app.insights.known(&dimension, "search", &Scope::Company).await.expect("an answer"));

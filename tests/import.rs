@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use common::{House, bill};
 use outlay::pipeline::{self, Force, ImportRequest};
+use outlay_catalog::RunsQuery;
 use outlay_collectors::focus::Focus;
 use outlay_model::part::RunState;
 use outlay_model::{DeliveryKey, SourceName};
@@ -87,10 +88,10 @@ async fn importing_again_changes_nothing_and_a_restatement_replaces() {
     let house = House::new().await;
     let first = bill(&[&[("EffectiveCost", "1")], &[("EffectiveCost", "2")]]);
     house.import("aws", "a.csv", &first).await;
-    let generation = house.app.insights.generation().await.expect("a generation");
+    let generation = house.app.catalog.generation().await.expect("a generation");
     let again = house.import("aws", "other-name.csv", &first).await;
     assert_eq!(again[0].state, RunState::Unchanged);
-    assert_eq!(house.app.insights.generation().await.expect("a generation"), generation);
+    assert_eq!(house.app.catalog.generation().await.expect("a generation"), generation);
 
     let restated = bill(&[&[("EffectiveCost", "1")], &[("EffectiveCost", "2.5")]]);
     assert_eq!(house.import("aws", "a.csv", &restated).await[0].state, RunState::Committed);
@@ -223,7 +224,7 @@ async fn a_file_is_never_counted_twice() {
     let folder = house.folder.path().join("in").display().to_string();
     let error = import(&[folder], None).await.expect_err("twins").to_string();
     assert!(error.contains("holds the same as"), "{error}");
-    assert_eq!(house.app.catalog.runs(None, 9).await.expect("runs")[0].state, RunState::Failed);
+    assert_eq!(house.app.catalog.runs(&RunsQuery::default(), 9).await.expect("runs")[0].state, RunState::Failed);
 
     let (one, roundabout) =
         (one.display().to_string(), format!("{}/../in/a.csv", house.folder.path().join("in").display()));

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use bigdecimal::BigDecimal;
 use chrono::{Days, NaiveDate};
-use common::House;
 use common::lines::{Line, SOURCES, csv, date, line};
+use common::{House, today};
 use outlay::pipeline::Force;
 use outlay_model::dimension::Fixed;
 use outlay_model::filter::Filter;
@@ -157,7 +157,9 @@ async fn check(lines: &[Line], queries: &[SpendQuery]) {
         }
     }
     for query in queries {
-        let ask = async |query: &SpendQuery| house.app.insights.spend(query, &Scope::Company).await.expect("an answer");
+        let ask = async |query: &SpendQuery| {
+            house.app.insights.spend(query, today(), &Scope::Company).await.expect("an answer")
+        };
         let report = ask(query).await;
         assert_eq!(answered(&report), expected(lines, query), "{query:?}");
         if kept_in_daily(query) {

@@ -9,6 +9,7 @@ use common::{House, bill};
 use outlay::app::App;
 use outlay::config::Config;
 use outlay::pipeline::{self, Force, Recovered};
+use outlay_catalog::ChangesQuery;
 use outlay_model::part::RunState;
 use outlay_model::report::Scope;
 
@@ -65,16 +66,19 @@ async fn the_same_answers_come_back() {
     let (total, groups) = (house.total(&[OCTOBER]).await, house.groups(&SERVICES).await);
     assert_eq!(total, "9.75");
     let lines = house.app.insights.reconciliation(None, &Scope::Company).await.expect("reads");
-    let changes = house.app.insights.changes(None, 99, &Scope::Company).await.expect("reads");
-    let generation = house.app.insights.generation().await.expect("reads");
+    let changes = house.app.insights.changes(&ChangesQuery::default(), 99, &Scope::Company).await.expect("reads");
+    let generation = house.app.catalog.generation().await.expect("reads");
 
     let (house, recovered) = recovered(house).await;
     assert_eq!((recovered.deliveries, recovered.charges), (2, 3));
     assert_eq!((recovered.left_out.len(), recovered.strays.len()), (0, 0));
     assert_eq!((house.total(&[OCTOBER]).await, house.groups(&SERVICES).await), (total, groups));
     assert_eq!(house.app.insights.reconciliation(None, &Scope::Company).await.expect("reads"), lines);
-    assert_eq!(house.app.insights.changes(None, 99, &Scope::Company).await.expect("reads"), changes);
-    assert!(house.app.insights.generation().await.expect("reads") > generation, "no answer of before is taken for new");
+    assert_eq!(
+        house.app.insights.changes(&ChangesQuery::default(), 99, &Scope::Company).await.expect("reads"),
+        changes
+    );
+    assert!(house.app.catalog.generation().await.expect("reads") > generation, "no answer of before is taken for new");
     // And the house goes on.
     house.import("aws", "a.csv", &bill(&[&[("EffectiveCost", "3")]])).await;
     let force = Force { shrink: true, rejects: false };

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use common::bill;
 use common::database::Database;
-use outlay_catalog::{Catalog, Run};
+use outlay_catalog::{Catalog, JobsQuery, Run, RunsQuery};
 use outlay_model::part::RunState;
 use outlay_model::{Job, JobState, RequestedBy};
 use shim::{Faults, Place, When};
@@ -185,11 +185,11 @@ async fn until<T>(what: &str, servers: &[&Server], mut look: impl AsyncFnMut() -
 }
 
 async fn jobs(catalog: &Catalog) -> Vec<Job> {
-    catalog.jobs(None, 1000).await.expect("reads")
+    catalog.jobs(&JobsQuery::default(), 1000).await.expect("reads")
 }
 
 async fn committed(catalog: &Catalog) -> Vec<Run> {
-    let runs = catalog.runs(None, 1000).await.expect("reads");
+    let runs = catalog.runs(&RunsQuery::default(), 1000).await.expect("reads");
     runs.into_iter().filter(|run| run.state == RunState::Committed).collect()
 }
 
@@ -231,7 +231,7 @@ async fn two_replicas_collect_each_delivery_once_whoever_ticks() {
     let times = usize::try_from(last.timestamp() - first.timestamp()).expect("later") + 2;
     assert!(of_source.values().all(|jobs| *jobs <= times), "a tick is one job: {of_source:?} in {times} times");
     // Nobody has tried what another one did: each delivery has one run, which committed it.
-    let runs = catalog.runs(None, 1000).await.expect("reads");
+    let runs = catalog.runs(&RunsQuery::default(), 1000).await.expect("reads");
     let brought: BTreeSet<_> = runs.iter().map(|run| (run.source.clone(), run.delivery.clone())).collect();
     assert_eq!((runs.len(), brought.len()), (20, 20), "{runs:#?}");
     assert!(runs.iter().all(|run| run.state == RunState::Committed && run.job.is_some()));

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use chrono::{Datelike, Days, Months, NaiveDate};
-use common::{House, bill};
+use common::{House, bill, today};
 use outlay::app::App;
 use outlay::config::Config;
 use outlay::pipeline::{self, Stale, Which};
@@ -213,7 +213,7 @@ async fn expired_detail_is_refused_and_never_answered_with_less() {
         let params =
             ExportParams { from: Some(from), to: Some(to), allow_null: Some("true".into()), ..Default::default() };
         let query = params.query(this_month).expect("an export");
-        house.app.insights.export(&query, &Scope::Company).await.map(|export| export.head().rows)
+        house.app.insights.export(&query, today(), &Scope::Company).await.map(|export| export.head().rows)
     };
     assert_eq!(export(1).await.expect("an export"), 1);
     assert!(matches!(export(3).await, Err(InsightError::DetailExpired { .. })));

@@ -36,6 +36,8 @@ for name, schema in document["components"]["schemas"].items():
     if name not in parts:
         close(schema)
 for item in document["paths"].values():
-    for content in item["get"]["responses"].get("200", {}).get("content", {}).values():
-        close(content["schema"])
+    for operation in item.values():
+        for status in ("200", "202"):
+            for content in operation["responses"].get(status, {}).get("content", {}).values():
+                close(content["schema"])
 json.dump(document, sys.stdout)

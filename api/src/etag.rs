@@ -1,8 +1,8 @@
 //! 304: an answer that has not changed is not worked out again, nor sent again.
 //!
 //! A tag is made of everything that an answer depends on: what is asked (with its days resolved, so that `today` is
-//! another question tomorrow), who asks, the catalog's generation, the settings and the build. So a 304 costs the lookup
-//! of the generation and nothing else. Tags are weak, because an answer is the same whether it is compressed or not.
+//! another question tomorrow), who asks, the revision of what there is to know, and the build. So a 304 costs the lookup
+//! of the revision and nothing else. Tags are weak, because an answer is the same whether it is compressed or not.
 
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -74,7 +74,7 @@ impl Tag {
 }
 
 impl Api {
-    /// The answer to a question that only the catalog's generation can change, worked out only if the client does not
+    /// The answer to a question that only the revision can change, worked out only if the client does not
     /// have it. `question` is everything that was asked, with the route.
     pub async fn unless_known(
         &self,
@@ -83,8 +83,7 @@ impl Api {
         question: impl Hash,
         answer: impl Future<Output = Result<Response, Problem>>,
     ) -> Result<Response, Problem> {
-        let generation = self.insights.generation().await?;
-        let tag = Tag::of((generation, self.settings, scope, question));
+        let tag = Tag::of((self.insights.revision(self.today()).await?, scope, question));
         if known.names(&tag) { Ok(tag.on(known, ())) } else { Ok(tag.on(known, answer.await?)) }
     }
 }

@@ -151,7 +151,7 @@ pub async fn export_focus(
 ) -> Result<Response, Problem> {
     let (query, format) = read(&api, params)?;
     let answer = async {
-        let export = api.insights.export(&query, &scope).await?;
+        let export = api.insights.export(&query, api.today(), &scope).await?;
         Ok::<_, Problem>(send(export, format, (api.clock)()))
     };
     api.unless_known(&known, &scope, ("export", &query, format), answer).await

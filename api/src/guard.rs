@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_LENGTH;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
@@ -23,8 +23,11 @@ const MAX_QUERY: usize = 32 * 1024;
 const MAX_PATH: usize = 4 * 1024;
 /// The longest headers taken, in bytes, names and values together.
 const MAX_HEADERS: usize = 16 * 1024;
-/// The longest body taken, in bytes. No route reads one yet.
-const MAX_BODY: u64 = 64 * 1024;
+/// The longest body taken, in bytes.
+pub const MAX_BODY: u64 = 64 * 1024;
+
+/// How a browser says whose page makes it send the request (Fetch Metadata).
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Answers for paths nobody serves.
 pub async fn no_such_path(uri: Uri) -> Problem {
@@ -33,19 +36,19 @@ pub async fn no_such_path(uri: Uri) -> Problem {
 
 /// Answers for methods a path does not take; the router adds `Allow`.
 pub async fn no_such_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(Code::MethodNotAllowed, format!("{} is read with GET, not {method}", uri.path()))
+    Problem::new(Code::MethodNotAllowed, format!("{} does not take {method}; Allow says what it takes", uri.path()))
 }
 
 /// Refuses what is too large, and paths that are not percent-encoded UTF-8, before anybody takes them apart. Queries are
 /// decoded, and so checked, with their parameters.
 pub async fn check_request(request: Request, next: Next) -> Response {
-    match check(request.uri(), request.headers()) {
+    match check(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let (path, query) = (uri.path().len(), uri.query().map_or(0, str::len));
     if query > MAX_QUERY {
         let detail = format!("the query has {query} bytes, more than {MAX_QUERY}: shorten its filter");
@@ -61,15 +64,25 @@ fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::new(Code::HeadersTooLarge, detail));
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if let Some(length) = length.filter(|length| *length > MAX_BODY) {
-        let detail = format!("the request brings a body of {length} bytes, more than {MAX_BODY}: no route reads one");
-        return Err(Problem::new(Code::BodyTooLarge, detail));
+    if length.is_some_and(|length| length > MAX_BODY) {
+        return Err(too_large());
+    }
+    // Reading is harmless, and another site's page cannot look at the answer.
+    let elsewhere = headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
+    if elsewhere && !method.is_safe() {
+        let detail = "a page of another site may not have this server do anything";
+        return Err(Problem::new(Code::Forbidden, detail));
     }
     if params::decode(uri.path()).is_none() {
         let detail = "the path holds a % that is not followed by two hex digits, or bytes that are not UTF-8";
         return Err(Problem::new(Code::MalformedUrl, detail));
     }
     Ok(())
+}
+
+/// Refuses a body beyond the limit.
+pub fn too_large() -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("the request brings a body of more than {MAX_BODY} bytes"))
 }
 
 /// Stops waiting for an answer. What counts is the time until it begins: a long stream may take as long as it takes.

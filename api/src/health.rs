@@ -1,21 +1,34 @@
-//! For load balancers and container schedulers. Probes may add whatever parameters they like.
+//! For load balancers, container schedulers and Prometheus. Probes may add whatever parameters they like.
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response as Documented};
 
+use crate::caller::Caller;
 use crate::openapi::Answers;
 use crate::problem::{Code, Problem};
 use crate::{Api, wire};
+
+/// The text that Prometheus and others read metrics from.
+const METRICS: &str = "application/openmetrics-text";
 
 struct HealthAnswers;
 
 impl IntoResponses for HealthAnswers {
     fn responses() -> BTreeMap<String, RefOr<Documented>> {
         Answers::of::<wire::Health>("The process is alive.").untagged().refusing(&[])
+    }
+}
+
+struct MetricsAnswers;
+
+impl IntoResponses for MetricsAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        Answers::text(METRICS, "The metrics.").untagged().refusing(&[])
     }
 }
 
@@ -43,4 +56,12 @@ pub async fn get_readiness(State(api): State<Api>) -> Result<Response, Problem> 
     }
     let generation = api.insights.ready().await?;
     crate::json(&wire::Readiness { status: "ready", generation })
+}
+
+/// What Prometheus reads: what this server did, and how fresh each source is.
+#[utoipa::path(get, path = "/metrics", tag = "service", responses(MetricsAnswers))]
+pub async fn get_metrics(State(api): State<Api>, Caller(scope): Caller) -> Result<Response, Problem> {
+    let now = (api.clock)();
+    let text = (api.metrics)(&api.insights.sources(now.date_naive(), &scope).await?, now);
+    Ok(([(CONTENT_TYPE, format!("{METRICS}; version=1.0.0; charset=utf-8"))], text).into_response())
 }

@@ -62,7 +62,7 @@ fn given_id(headers: &HeaderMap) -> Option<Arc<str>> {
 }
 
 /// An id that sorts by time (UUIDv7).
-fn new_id(clock: &Clock) -> Arc<str> {
+pub fn new_id(clock: &Clock) -> Arc<str> {
     let now = clock();
     let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())).to_string().into()

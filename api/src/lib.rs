@@ -11,7 +11,9 @@
 //! - What is documented (`openapi`) is what is there: both come from the same handlers, parameters and types.
 //! - Nobody here reads the clock; [`Server`] is given one.
 
+mod body;
 mod caller;
+mod changes;
 mod dimensions;
 mod docs;
 mod etag;
@@ -19,10 +21,12 @@ mod export;
 mod guard;
 mod health;
 mod identify;
+mod jobs;
 mod openapi;
 mod params;
 mod problem;
 mod runs;
+mod sources;
 mod spend;
 pub mod wire;
 
@@ -40,7 +44,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{DateTime, NaiveDate, Utc};
-use outlay_insights::Insights;
+use outlay_insights::{Insights, SourceReport};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tower_http::compression::predicate::{NotForContentType, SizeAbove};
@@ -57,6 +61,12 @@ const SMALL: u64 = 1024;
 
 /// What time it is. Only the binary reads the real clock.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// When a source of this schedule is collected next. Only the binary knows how schedules are written.
+pub type NextTick = fn(&str, DateTime<Utc>) -> Option<DateTime<Utc>>;
+
+/// Writes what `/metrics` answers, of sources as they are at a time.
+pub type WriteMetrics = Arc<dyn Fn(&[SourceReport], DateTime<Utc>) -> String + Send + Sync>;
 
 /// Set when the server has been asked to stop. All clones are one.
 #[derive(Debug, Clone, Default)]
@@ -93,6 +103,10 @@ pub struct Server {
     pub limits: Limits,
     /// Whether it is over.
     pub stopping: Stopping,
+    /// How schedules are read.
+    pub next_tick: NextTick,
+    /// How metrics are written.
+    pub metrics: WriteMetrics,
 }
 
 /// What handlers work with.
@@ -101,8 +115,8 @@ struct Api {
     insights: Insights,
     clock: Clock,
     stopping: Stopping,
-    /// Tells servers apart that answer otherwise from the same catalog.
-    settings: u64,
+    next_tick: NextTick,
+    metrics: WriteMetrics,
     /// The OpenAPI document.
     document: Bytes,
 }
@@ -111,21 +125,26 @@ impl Api {
     fn today(&self) -> NaiveDate {
         (self.clock)().date_naive()
     }
+
+    /// When a source of some schedule is collected next.
+    fn next_tick(&self) -> impl Fn(&str) -> Option<DateTime<Utc>> + use<> {
+        let (next_tick, now) = (self.next_tick, (self.clock)());
+        move |schedule| next_tick(schedule, now)
+    }
 }
 
 /// Every route there is.
 ///
 /// It has its own answers for unknown paths and methods, so a router merged with it must not bring others.
-pub fn router(Server { insights, clock, limits, stopping }: Server) -> Router {
+pub fn router(Server { insights, clock, limits, stopping, next_tick, metrics }: Server) -> Router {
     let (routes, document) = documented(limits).split_for_parts();
     let document = written(&document).into();
-    let settings = insights.fingerprint();
     let routes = routes
         .route("/openapi.json", get(docs::get_openapi))
         .route("/docs", get(docs::get_docs))
         .route("/docs/", get(docs::get_docs_page))
         .route("/docs/{file}", get(docs::get_docs_file));
-    let api = Api { insights, clock: Arc::clone(&clock), stopping, settings, document };
+    let api = Api { insights, clock: Arc::clone(&clock), stopping, next_tick, metrics, document };
     guarded(routes, clock, limits.answer_within).with_state(api)
 }
 
@@ -148,9 +167,15 @@ fn documented(limits: Limits) -> OpenApiRouter<Api> {
         .routes(routes!(dimensions::list_dimensions))
         .routes(routes!(dimensions::list_dimension_values))
         .routes(routes!(export::export_focus))
+        .routes(routes!(sources::list_sources))
+        .routes(routes!(sources::get_source))
+        .routes(routes!(sources::collect_source))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::get_job))
         .routes(routes!(runs::list_runs))
+        .routes(routes!(runs::get_run))
         .routes(routes!(runs::list_rejects))
-        .routes(routes!(runs::list_changes))
+        .routes(routes!(changes::list_changes))
         .routes(routes!(runs::list_reconciliation))
         .routes(routes!(runs::list_rates))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(limits.most_requests)), guard::shed_load));
@@ -159,6 +184,7 @@ fn documented(limits: Limits) -> OpenApiRouter<Api> {
         .nest("/api/v1", v1)
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
+        .routes(routes!(health::get_metrics))
 }
 
 /// Sees to it that whatever is refused around the handlers is a problem, too. The last layer is the outermost.

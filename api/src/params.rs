@@ -8,6 +8,7 @@
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use outlay_model::SourceName;
 use outlay_model::query::ParameterError;
 
 use crate::problem::{Code, Problem};
@@ -124,6 +125,15 @@ impl Count {
     }
 }
 
+/// The name of a source.
+///
+/// # Errors
+/// When none can be called that.
+pub fn source(text: Option<String>) -> Result<Option<SourceName>, ParameterError> {
+    let source = text.map(|text| SourceName::parse(&text)).transpose();
+    source.map_err(|error| ParameterError::new("source", error))
+}
+
 /// The part of the path that a route leaves open, decoded.
 pub struct Segment(pub String);
 
@@ -175,7 +185,8 @@ fn unknown(name: &str, allowed: &[&str]) -> Problem {
     Problem::new(Code::UnknownParameter, detail).about(name)
 }
 
-fn nearest<'a>(name: &str, allowed: &[&'a str]) -> Option<&'a str> {
+/// The name that was probably meant.
+pub fn nearest<'a>(name: &str, allowed: &[&'a str]) -> Option<&'a str> {
     // A very long name is not a slip, and comparing it costs its length.
     let name = (name.len() <= 32).then(|| name.to_lowercase().replace(['-', '.'], "_"))?;
     let distance = |known: &str| strsim::osa_distance(&name, known);

@@ -53,6 +53,8 @@ codes! {
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "Invalid parameter";
     /// `filter` or `having` is not an expression we know.
     InvalidFilter = "invalid_filter", BAD_REQUEST, "Invalid filter expression";
+    /// Not the JSON object a route reads.
+    InvalidBody = "invalid_body", BAD_REQUEST, "Invalid request body";
     /// Not percent-encoded UTF-8.
     MalformedUrl = "malformed_url", BAD_REQUEST, "Malformed URL";
     /// The caller may not see this.
@@ -65,6 +67,10 @@ codes! {
     UnknownService = "unknown_service", NOT_FOUND, "No such service";
     /// No run of this id.
     UnknownRun = "unknown_run", NOT_FOUND, "No such run";
+    /// No source of this name.
+    UnknownSource = "unknown_source", NOT_FOUND, "No such source";
+    /// No job of this id.
+    UnknownJob = "unknown_job", NOT_FOUND, "No such job";
     /// Not a dimension.
     UnknownDimension = "unknown_dimension", NOT_FOUND, "No such dimension";
     /// The path does not take this method.
@@ -75,6 +81,8 @@ codes! {
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "No acceptable encoding";
     /// The request brings more than anybody reads.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Request body too large";
+    /// The body is no JSON.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Body is not JSON";
     /// The query is too long.
     UriTooLong = "uri_too_long", URI_TOO_LONG, "URL too long";
     /// The charges it asks for are kept no longer.
@@ -245,6 +253,7 @@ impl From<InsightError> for Problem {
             InsightError::RateMissing { .. } => Code::RateMissing,
             InsightError::NoHours { .. } => Code::NoHourlyDetail,
             InsightError::CursorGone => Code::CursorGone,
+            InsightError::NotConfigured { .. } => Code::UnknownSource,
             InsightError::Forbidden => Code::Forbidden,
             InsightError::Overflow => Code::Overflow,
             InsightError::NullsNotAllowed { .. } => {

@@ -1,18 +1,18 @@
-//! How the figures came here: runs, what they rejected and moved, reconciliation, exchange rates.
+//! How the figures came here: runs, what they rejected, reconciliation, exchange rates.
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use outlay_model::query::ParameterError;
-use outlay_model::{RunId, SourceName};
+use outlay_insights::RunsQuery;
+use outlay_model::{JobId, RunId};
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response as Documented};
 
 use crate::caller::Caller;
 use crate::etag::Known;
 use crate::openapi::{Answers, words};
-use crate::params::{Closed, Count, NoParameters, Segment, parameters};
+use crate::params::{Closed, Count, NoParameters, Segment, parameters, source};
 use crate::problem::{Code, Problem};
 use crate::{Api, wire};
 
@@ -20,8 +20,6 @@ use crate::{Api, wire};
 const RUNS: Count = Count { default: 100, most: 1_000 };
 /// Rejects likewise. More than the most are never kept.
 const REJECTS: Count = Count { default: 100, most: 1_000 };
-/// Changes likewise. One restatement moves as many as a month has days, for every billing account.
-const CHANGES: Count = Count { default: 1_000, most: 10_000 };
 /// What may be wrong with the parameters of these routes.
 const LISTED: &[Code] = &[Code::RepeatedParameter, Code::InvalidParameter, Code::Forbidden];
 
@@ -30,8 +28,12 @@ parameters! {
     RunsParameters {
         /// Only of this source.
         source: words::source();
-        /// At most so many, the newest.
+        /// Only those that were made for this job.
+        job: words::id();
+        /// At most so many.
         limit: words::count(RUNS);
+        /// `next_cursor` of the page before, with `source` and `job` unchanged.
+        cursor: words::id();
     }
 }
 
@@ -40,16 +42,6 @@ parameters! {
     RejectsParameters {
         /// At most so many, the first.
         limit: words::count(REJECTS);
-    }
-}
-
-parameters! {
-    /// Which changes.
-    ChangesParameters {
-        /// Only of this source.
-        source: words::source();
-        /// At most so many, the newest.
-        limit: words::count(CHANGES);
     }
 }
 
@@ -65,7 +57,15 @@ struct RunsAnswers;
 
 impl IntoResponses for RunsAnswers {
     fn responses() -> BTreeMap<String, RefOr<Documented>> {
-        Answers::list::<wire::RunLine<'_>>("Runs, the newest first.").refusing(LISTED)
+        Answers::page::<wire::RunLine<'_>>("Runs, the newest first.").refusing(LISTED)
+    }
+}
+
+struct RunAnswers;
+
+impl IntoResponses for RunAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        Answers::of::<wire::RunLine<'_>>("The run.").refusing(&[Code::Forbidden, Code::UnknownRun])
     }
 }
 
@@ -75,14 +75,6 @@ impl IntoResponses for RejectsAnswers {
     fn responses() -> BTreeMap<String, RefOr<Documented>> {
         let answers = Answers::of::<wire::Rejects<'_>>("What the run did not take, in the order it was found.");
         answers.refusing(&[LISTED, &[Code::UnknownRun]].concat())
-    }
-}
-
-struct ChangesAnswers;
-
-impl IntoResponses for ChangesAnswers {
-    fn responses() -> BTreeMap<String, RefOr<Documented>> {
-        Answers::list::<wire::ChangeLine<'_>>("What moved, the newest first.").refusing(LISTED)
     }
 }
 
@@ -113,10 +105,34 @@ pub async fn list_runs(
     known: Known,
     Closed(params): Closed<RunsParameters>,
 ) -> Result<Response, Problem> {
-    let source = source(params.source)?;
-    let limit = RUNS.read("limit", params.limit.as_deref())?;
+    let RunsParameters { source: name, job, limit, cursor } = params;
+    let query = RunsQuery { source: source(name)?, job: job.map(JobId::new), before: cursor.map(RunId::new) };
+    let limit = RUNS.read("limit", limit.as_deref())?;
+    let page = api.insights.runs(&query, limit, &scope).await?;
     // Runs come and go without a new generation, so the answer itself is what is compared.
-    crate::json_tagged(&known, &wire::runs_json(&api.insights.runs(source.as_ref(), limit, &scope).await?))
+    crate::json_tagged(&known, &wire::runs_json(&page.rows, page.next.map(|id| id.to_string())))
+}
+
+/// One run.
+#[utoipa::path(
+    get,
+    path = "/runs/{run}",
+    tag = "figures",
+    params(("run" = String, Path, description = "The run's id", example = "01931f2e-9d40-7c58-8e3e-0f6c6f6bd1aa")),
+    responses(RunAnswers)
+)]
+pub async fn get_run(
+    State(api): State<Api>,
+    Caller(scope): Caller,
+    known: Known,
+    Segment(run): Segment,
+    Closed(NoParameters {}): Closed<NoParameters>,
+) -> Result<Response, Problem> {
+    let run = RunId::new(run);
+    match api.insights.run(&run, &scope).await? {
+        Some(run) => crate::json_tagged(&known, &wire::run_json(&run)),
+        None => Err(unknown(&run)),
+    }
 }
 
 /// The lines a run did not take.
@@ -143,29 +159,11 @@ pub async fn list_rejects(
     let run = RunId::new(run);
     if api.insights.run(&run, &scope).await?.is_none() {
         // A run that rejected nothing and one that never was are different answers.
-        let detail = format!("there never was a run {:?}; /api/v1/runs lists them", run.as_str());
-        return Err(Problem::new(Code::UnknownRun, detail));
+        return Err(unknown(&run));
     }
     let counts = api.insights.reject_counts(&run, &scope).await?;
     let rejects = api.insights.rejects(&run, limit, &scope).await?;
     crate::json_tagged(&known, &wire::rejects_json(&run, &counts, &rejects))
-}
-
-/// What restatements moved.
-///
-/// One line per run, day, provider, billing account and currency.
-#[utoipa::path(get, path = "/changes", tag = "figures", params(ChangesParameters), responses(ChangesAnswers))]
-pub async fn list_changes(
-    State(api): State<Api>,
-    Caller(scope): Caller,
-    known: Known,
-    Closed(params): Closed<ChangesParameters>,
-) -> Result<Response, Problem> {
-    let source = source(params.source)?;
-    let limit = CHANGES.read("limit", params.limit.as_deref())?;
-    let answer =
-        async { crate::json(&wire::changes_json(&api.insights.changes(source.as_ref(), limit, &scope).await?)) };
-    api.unless_known(&known, &scope, ("changes", &source, limit), answer).await
 }
 
 /// Source total against stored, to the last digit.
@@ -201,7 +199,7 @@ pub async fn list_rates(
     crate::json_tagged(&known, &wire::rates_json(api.insights.reporting_currency(), api.insights.rates()))
 }
 
-fn source(text: Option<String>) -> Result<Option<SourceName>, ParameterError> {
-    let source = text.map(|text| SourceName::parse(&text)).transpose();
-    source.map_err(|error| ParameterError::new("source", error))
+fn unknown(run: &RunId) -> Problem {
+    let detail = format!("there never was a run {:?}; /api/v1/runs lists them", run.as_str());
+    Problem::new(Code::UnknownRun, detail)
 }

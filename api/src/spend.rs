@@ -127,7 +127,7 @@ pub async fn get_spend(
     Closed(params): Closed<SpendParameters>,
 ) -> Result<Response, Problem> {
     let (query, format) = read(&api, params)?;
-    let answer = async { answer(&api.insights.spend(&query, &scope).await?, format) };
+    let answer = async { answer(&api.insights.spend(&query, api.today(), &scope).await?, format) };
     api.unless_known(&known, &scope, ("spend", &query, format), answer).await
 }
 
@@ -185,7 +185,7 @@ async fn spend_of(
     let (mut query, format) = read(api, params)?;
     query.filter = query.filter.and(Filter::equals(dimension.clone(), value));
     let answer = async {
-        let report = api.insights.spend(&query, scope).await?;
+        let report = api.insights.spend(&query, api.today(), scope).await?;
         let empty = report.rows.iter().all(|row| row.cost.is_none());
         if empty && !api.insights.known(&dimension, value, scope).await? {
             let names = format!("/api/v1/dimensions/{dimension}/values");

@@ -1,12 +1,13 @@
 //! What parts say about days: whether two sources state the same (P4), and what a restatement moved.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use outlay_model::part::DaySum;
 use outlay_model::query::Metric;
-use outlay_model::{Currency, DeliveryKey, Money, PartId, RunId, SourceName};
-use serde::{Deserialize, Serialize};
+use outlay_model::{Currency, DateRange, DeliveryKey, Money, PartId, RunId, SourceName};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
@@ -67,65 +68,88 @@ pub(crate) type Days = BTreeMap<DayKey, DayFigures>;
 /// What one commit changed, before it is known for whom.
 pub(crate) type Differences = BTreeMap<DayKey, (DayFigures, DayFigures)>;
 
-/// Where a change stands among all, so that the next page goes on behind it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangePlace {
-    generation: u64,
-    day: NaiveDate,
-    provider: String,
-    billing_account: String,
-    currency: Currency,
+/// Which changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ChangesQuery {
+    /// Only of this source; else of all that count.
+    pub source: Option<SourceName>,
+    /// Only of these days.
+    pub days: Option<DateRange>,
+    /// Only those that came after this generation.
+    pub since: Option<u64>,
+    /// Only those behind this place.
+    pub behind: Option<ChangePlace>,
 }
 
-impl Change {
-    /// Where it stands.
+/// A place among changes, so that the next page goes on behind it: those of a generation never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChangePlace {
+    generation: u64,
+    /// How many of that generation are before it, of those that were asked for.
+    skip: u32,
+}
+
+impl ChangePlace {
+    /// Behind these changes, which were given behind `before`.
     #[must_use]
-    pub fn place(&self) -> ChangePlace {
-        ChangePlace {
-            generation: self.generation,
-            day: self.day,
-            provider: sql::text_or_empty(self.provider.as_deref()),
-            billing_account: sql::text_or_empty(self.billing_account.as_deref()),
-            currency: self.currency,
-        }
+    pub fn behind(before: Option<Self>, changes: &[Change]) -> Option<Self> {
+        let generation = changes.last()?.generation;
+        let same = changes.iter().rev().take_while(|change| change.generation == generation).count();
+        let skipped = before.filter(|before| before.generation == generation).map_or(0, |before| before.skip);
+        Some(Self { generation, skip: skipped.checked_add(u32::try_from(same).ok()?)? })
+    }
+}
+
+impl fmt::Display for ChangePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.generation, self.skip)
+    }
+}
+
+impl FromStr for ChangePlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (generation, skip) = text.split_once('.')?;
+            let place = Self { generation: generation.parse().ok()?, skip: skip.parse().ok()? };
+            // One spelling only: numbers may be read from several.
+            (place.to_string() == text).then_some(place)
+        };
+        read().ok_or_else(|| format!("{text:?} is not a cursor; take it from next_cursor of the page before"))
     }
 }
 
 impl Catalog {
-    /// What was moved lately, by one source or by all that count: the newest generation first, within it by day; behind
-    /// one of them, or from the newest on. The first arrival of a delivery counts, with nothing before.
+    /// What was moved: the newest generation first, within it by day. The first arrival of a delivery counts, with nothing
+    /// before.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn changes(
-        &self,
-        source: Option<&SourceName>,
-        behind: Option<&ChangePlace>,
-        limit: u32,
-    ) -> Result<Vec<Change>, CatalogError> {
-        /// `$1` is the most there may be, `$2` and those that follow say where to go on.
+    pub async fn changes(&self, query: &ChangesQuery, limit: u32) -> Result<Vec<Change>, CatalogError> {
         macro_rules! changes {
             ($whose:literal) => {
                 concat!(
                     "SELECT * FROM changes WHERE ",
                     $whose,
-                    " AND (generation < $2 OR (generation = $2 \
-                           AND (day, provider, billing_account, currency) > ($3, $4, $5, $6))) \
-                     ORDER BY generation DESC, day, provider, billing_account, currency LIMIT $1"
+                    " AND generation <= $1 AND generation > $2 AND day >= $3 AND day < $4 \
+                     ORDER BY generation DESC, day, provider, billing_account, currency LIMIT $5 OFFSET $6"
                 )
             };
         }
-        let query = match source {
+        let ChangesQuery { source, days, since, behind } = query;
+        let text = match source {
             Some(_) => changes!("source = $7"),
             None => changes!("source NOT IN (SELECT name FROM sources WHERE role = 'shadow')"),
         };
-        let query = sqlx::query(query)
-            .bind(i64::from(limit))
+        let query = sqlx::query(text)
             .bind(behind.map_or(i64::MAX, |place| sql::number(place.generation)))
-            .bind(behind.map(|place| place.day.to_string()).unwrap_or_default())
-            .bind(behind.map(|place| place.provider.clone()).unwrap_or_default())
-            .bind(behind.map(|place| place.billing_account.clone()).unwrap_or_default())
-            .bind(behind.map(|place| place.currency.to_string()).unwrap_or_default());
+            .bind(sql::number(since.unwrap_or_default()))
+            // Text before every day, and behind every day.
+            .bind(days.map(|days| days.from().to_string()).unwrap_or_default())
+            .bind(days.map_or_else(|| "~".to_owned(), |days| days.to().to_string()))
+            .bind(i64::from(limit))
+            .bind(behind.map_or(0, |place| i64::from(place.skip)));
         let query = source.iter().fold(query, |query, source| query.bind(source.as_str()));
         let rows = query.fetch_all(self.pool()).await.during("list the changes")?;
         rows.iter().map(read_change).collect()

@@ -29,6 +29,15 @@ pub struct Wanted {
     pub request: Request,
 }
 
+/// Which jobs are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobsQuery {
+    /// Only of this source.
+    pub source: Option<SourceName>,
+    /// Only those that come behind this one in the list.
+    pub before: Option<JobId>,
+}
+
 /// Which job a replica takes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which<'a> {
@@ -201,19 +210,28 @@ impl Catalog {
         of(&mut *self.pool().acquire().await.during("read the job")?, id).await
     }
 
-    /// The latest jobs, of one source or of all, newest first.
+    /// The latest jobs, newest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn jobs(&self, source: Option<&SourceName>, limit: u32) -> Result<Vec<Job>, CatalogError> {
-        let query = match source {
-            Some(source) => {
-                sqlx::query("SELECT * FROM jobs WHERE source = $1 ORDER BY requested_at DESC, id DESC LIMIT $2")
-                    .bind(source.as_str())
-            }
-            None => sqlx::query("SELECT * FROM jobs ORDER BY requested_at DESC, id DESC LIMIT $1"),
-        };
-        let rows = query.bind(i64::from(limit)).fetch_all(self.pool()).await.during("list the jobs")?;
+    pub async fn jobs(&self, query: &JobsQuery, limit: u32) -> Result<Vec<Job>, CatalogError> {
+        macro_rules! jobs {
+            ($of:literal) => {
+                concat!(
+                    "SELECT * FROM jobs WHERE ",
+                    $of,
+                    " AND ($2 = '' OR (requested_at, id) < (SELECT b.requested_at, b.id FROM jobs b WHERE b.id = $2)) \
+                     ORDER BY requested_at DESC, id DESC LIMIT $3"
+                )
+            };
+        }
+        let JobsQuery { source, before } = query;
+        let text = if source.is_some() { jobs!("source = $1") } else { jobs!("$1 = ''") };
+        let query = sqlx::query(text)
+            .bind(source.as_ref().map_or("", SourceName::as_str))
+            .bind(before.as_ref().map_or("", JobId::as_str))
+            .bind(i64::from(limit));
+        let rows = query.fetch_all(self.pool()).await.during("list the jobs")?;
         rows.iter().map(read).collect()
     }
 

@@ -50,6 +50,17 @@ pub struct Run {
     pub refused: Option<Refusal>,
 }
 
+/// Which runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunsQuery {
+    /// Only of this source.
+    pub source: Option<SourceName>,
+    /// Only those of this job.
+    pub job: Option<JobId>,
+    /// Only those that come behind this one in the list.
+    pub before: Option<RunId>,
+}
+
 /// Why a guard kept a part out (P3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -159,19 +170,33 @@ impl Catalog {
         row.as_ref().map(read).transpose()
     }
 
-    /// The latest runs, of one source or of all, newest first.
+    /// The latest runs, newest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn runs(&self, source: Option<&SourceName>, limit: u32) -> Result<Vec<Run>, CatalogError> {
-        let query = match source {
-            Some(source) => {
-                sqlx::query("SELECT * FROM runs WHERE source = $1 ORDER BY started_at DESC, id DESC LIMIT $2")
-                    .bind(source.as_str())
-            }
-            None => sqlx::query("SELECT * FROM runs ORDER BY started_at DESC, id DESC LIMIT $1"),
+    pub async fn runs(&self, query: &RunsQuery, limit: u32) -> Result<Vec<Run>, CatalogError> {
+        macro_rules! runs {
+            ($of:literal) => {
+                concat!(
+                    "SELECT * FROM runs WHERE ",
+                    $of,
+                    " AND ($3 = '' OR (started_at, id) < (SELECT b.started_at, b.id FROM runs b WHERE b.id = $3)) \
+                     ORDER BY started_at DESC, id DESC LIMIT $4"
+                )
+            };
+        }
+        let RunsQuery { source, job, before } = query;
+        let text = match (source, job) {
+            (_, Some(_)) => runs!("job = $2 AND ($1 = '' OR source = $1)"),
+            (Some(_), None) => runs!("source = $1 AND $2 = ''"),
+            (None, None) => runs!("$1 = '' AND $2 = ''"),
         };
-        let rows = query.bind(i64::from(limit)).fetch_all(self.pool()).await.during("list the runs")?;
+        let query = sqlx::query(text)
+            .bind(source.as_ref().map_or("", SourceName::as_str))
+            .bind(job.as_ref().map_or("", JobId::as_str))
+            .bind(before.as_ref().map_or("", RunId::as_str))
+            .bind(i64::from(limit));
+        let rows = query.fetch_all(self.pool()).await.during("list the runs")?;
         rows.iter().map(read).collect()
     }
 

@@ -1,11 +1,13 @@
 //! Why a question was not answered.
 
+use std::fmt;
+
 use outlay_catalog::CatalogError;
 use outlay_model::export::Gap;
 use outlay_model::focus::FocusVersion;
 use outlay_model::query::ParameterError;
 use outlay_model::report::Scope;
-use outlay_model::{Currency, DateRange, Money};
+use outlay_model::{Currency, DateRange, Money, SourceName};
 use outlay_store::StoreError;
 
 /// A question that was not answered. Callers tell apart: wrong question, question too big, data lacking, we failed.
@@ -51,6 +53,12 @@ pub enum InsightError {
         /// The days it is kept no longer for.
         days: DateRange,
     },
+    /// There is no such source to collect.
+    #[error("no source {source_name} is configured")]
+    NotConfigured {
+        /// Its name.
+        source_name: SourceName,
+    },
     /// The page's generation is no longer kept.
     #[error("the data this cursor pages through has been replaced and removed: start again without a cursor")]
     CursorGone,
@@ -88,6 +96,7 @@ impl From<CatalogError> for InsightError {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::GenerationGone { .. } => Self::CursorGone,
+            CatalogError::NotConfigured { source_name } => Self::NotConfigured { source_name },
             error => Self::Catalog(error),
         }
     }
@@ -118,4 +127,12 @@ pub(crate) fn company_only(scope: &Scope) -> Result<(), InsightError> {
         Scope::Company => Ok(()),
         Scope::Teams(_) => Err(InsightError::Forbidden),
     }
+}
+
+/// Where the page should start is in no list.
+pub(crate) fn unknown_cursor(cursor: impl fmt::Display) -> ParameterError {
+    ParameterError::new(
+        "cursor",
+        format!("{cursor} is not a place in this list, or no longer; start again without a cursor"),
+    )
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use outlay_catalog::{CatalogError, Snapshot};
 use outlay_model::dimension::Fixed;
 use outlay_model::export::{ExportHead, ExportQuery, ExportSums, Exported, FileKind, columns, left_out};
@@ -38,7 +39,7 @@ impl Insights {
     /// # Errors
     /// [`InsightError::NullsNotAllowed`] when bills leave out what the version demands and the query does not let that
     /// through; else a wrong question or a failure of ours.
-    pub async fn export(&self, query: &ExportQuery, scope: &Scope) -> Result<Export, InsightError> {
+    pub async fn export(&self, query: &ExportQuery, today: NaiveDate, scope: &Scope) -> Result<Export, InsightError> {
         if query.source.is_some() {
             company_only(scope)?;
         }
@@ -71,7 +72,8 @@ impl Insights {
             // That a column exists may say what others' bills are about.
             plan.columns.retain(|column| column.focus.is_some() || counts.stated.contains(&column.name));
         }
-        let warnings = warnings(&counts, &snapshot, query);
+        let mut warnings = warnings(&counts, query);
+        warnings.extend(complete_until(&self.configured().await?, &snapshot.parts, query.range, today).1);
         let ExportCounts { rows, gaps, .. } = counts;
         if !gaps.is_empty() && !query.allow_null {
             return Err(InsightError::NullsNotAllowed { version: query.version, gaps });
@@ -181,7 +183,7 @@ fn spell(sums: &ExportSums) -> String {
     sums.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn warnings(counts: &ExportCounts, snapshot: &Snapshot, query: &ExportQuery) -> Vec<Warning> {
+fn warnings(counts: &ExportCounts, query: &ExportQuery) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if counts.rows == 0 {
         let message = format!("no charge of {} passes: there is nothing but the columns", query.range);
@@ -200,6 +202,5 @@ fn warnings(counts: &ExportCounts, snapshot: &Snapshot, query: &ExportQuery) -> 
         let message = "no bill says whose infrastructure it is about: HostProviderName is null throughout".to_owned();
         warnings.push(Warning { code: "host_unknown", message });
     }
-    warnings.extend(complete_until(snapshot, query.range).1);
     warnings
 }

@@ -12,14 +12,19 @@ mod export;
 mod plan;
 mod reconciliation;
 mod runs;
+mod sources;
 mod spend;
 mod values;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use outlay_catalog::Catalog;
-pub use outlay_catalog::{Change, DayFigures, Refusal, RefusedFigure, RejectCount, Run};
+pub use outlay_catalog::{
+    Change, ChangePlace, ChangesQuery, DayFigures, JobsQuery, Refusal, RefusedFigure, RejectCount, Run, RunsQuery,
+    Wanted,
+};
 use outlay_model::Currency;
 use outlay_model::part::Layer;
 use outlay_model::rates::RateTable;
@@ -28,7 +33,27 @@ use outlay_store::Store;
 
 pub use error::InsightError;
 pub use export::Export;
+pub use sources::{SourceDetail, SourceReport};
 pub use values::{DimensionInfo, DimensionValue, ValuesQuery};
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T, P> {
+    /// What is on it.
+    pub rows: Vec<T>,
+    /// What the next one comes behind; `None` on the last.
+    pub next: Option<P>,
+}
+
+impl<T, P> Page<T, P> {
+    /// Of one row more than fit, where there are so many.
+    fn of(mut rows: Vec<T>, limit: u32, place: impl Fn(&[T]) -> Option<P>) -> Self {
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = if more { place(&rows) } else { None };
+        Self { rows, next }
+    }
+}
 
 /// Answers questions about stored charges.
 #[derive(Clone)]
@@ -38,6 +63,7 @@ pub struct Insights {
     rates: Arc<RateTable>,
     reporting: Currency,
     tags: Arc<TagSettings>,
+    /// Tells settings apart that give other answers from the same charges.
     fingerprint: u64,
 }
 
@@ -69,12 +95,6 @@ impl Insights {
         &self.rates
     }
 
-    /// Tells settings apart that give other answers from the same charges: rates, reporting currency, spellings of tags.
-    #[must_use]
-    pub const fn fingerprint(&self) -> u64 {
-        self.fingerprint
-    }
-
     /// Whether questions can be answered: the generation, once both the catalog and the store could be read.
     ///
     /// # Errors
@@ -86,11 +106,15 @@ impl Insights {
         Ok(snapshot.generation)
     }
 
-    /// The catalog's generation: it rises with everything that can change an answer.
+    /// Changes with everything that can change an answer to the same question: charges, configured sources, settings, and
+    /// the month, with which days stop being provisional.
     ///
     /// # Errors
-    /// When the catalog cannot be read: the service is not ready.
-    pub async fn generation(&self) -> Result<u64, InsightError> {
-        Ok(self.catalog.generation().await?)
+    /// When the catalog cannot be read.
+    pub async fn revision(&self, today: NaiveDate) -> Result<u64, InsightError> {
+        let (generation, sources) = (self.catalog.generation().await?, self.configured().await?);
+        let mut hasher = DefaultHasher::new();
+        (self.fingerprint, generation, sources, coverage::open_from(today)).hash(&mut hasher);
+        Ok(hasher.finish())
     }
 }

@@ -1,21 +1,27 @@
 //! How the figures came here: what was run, what it did not take, and what it moved.
 
-use outlay_catalog::{Change, RejectCount, Run};
+use outlay_catalog::{Change, ChangePlace, ChangesQuery, RejectCount, Run, RunsQuery};
+use outlay_model::RunId;
 use outlay_model::part::Reject;
 use outlay_model::report::Scope;
-use outlay_model::{RunId, SourceName};
 
-use crate::error::company_only;
-use crate::{InsightError, Insights};
+use crate::error::{company_only, unknown_cursor};
+use crate::{InsightError, Insights, Page};
 
 impl Insights {
     /// The latest runs, newest first.
     ///
     /// # Errors
     /// When the catalog cannot be read, or the caller may not see sources.
-    pub async fn runs(&self, source: Option<&SourceName>, limit: u32, scope: &Scope) -> Result<Vec<Run>, InsightError> {
+    pub async fn runs(&self, query: &RunsQuery, limit: u32, scope: &Scope) -> Result<Page<Run, RunId>, InsightError> {
         company_only(scope)?;
-        Ok(self.catalog.runs(source, limit).await?)
+        if let Some(before) = &query.before
+            && self.catalog.run(before).await?.is_none()
+        {
+            return Err(unknown_cursor(before).into());
+        }
+        let runs = self.catalog.runs(query, limit.saturating_add(1)).await?;
+        Ok(Page::of(runs, limit, |runs| runs.last().map(|run| run.id.clone())))
     }
 
     /// One run; `None` when there never was one of that id.
@@ -53,11 +59,12 @@ impl Insights {
     /// When the catalog cannot be read, or the caller may not see bills.
     pub async fn changes(
         &self,
-        source: Option<&SourceName>,
+        query: &ChangesQuery,
         limit: u32,
         scope: &Scope,
-    ) -> Result<Vec<Change>, InsightError> {
+    ) -> Result<Page<Change, ChangePlace>, InsightError> {
         company_only(scope)?;
-        Ok(self.catalog.changes(source, None, limit).await?)
+        let changes = self.catalog.changes(query, limit.saturating_add(1)).await?;
+        Ok(Page::of(changes, limit, |changes| ChangePlace::behind(query.behind, changes)))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use outlay_catalog::Snapshot;
 use outlay_model::dimension::Fixed;
 use outlay_model::filter::Filter;
@@ -16,7 +17,7 @@ use outlay_store::{Group, GroupQuery, Keys, Segments, StoreError};
 
 use crate::buckets::Buckets;
 use crate::convert::{Cell, Cells, Place, add, cells};
-use crate::coverage::{complete_until, spell};
+use crate::coverage::{complete_until, runs_of, spell};
 use crate::plan::{Need, Plan, scoped};
 use crate::{InsightError, Insights};
 
@@ -36,11 +37,17 @@ struct Pair {
 type Table = Vec<(Place, Pair)>;
 
 impl Insights {
-    /// Answers a spend query.
+    /// Answers a spend query. The figures are the same on every day it may be asked; what is said of how sure they are
+    /// is not.
     ///
     /// # Errors
     /// [`InsightError`]: a wrong question, one too big, data that is lacking, or a failure of ours.
-    pub async fn spend(&self, query: &SpendQuery, scope: &Scope) -> Result<SpendReport, InsightError> {
+    pub async fn spend(
+        &self,
+        query: &SpendQuery,
+        today: NaiveDate,
+        scope: &Scope,
+    ) -> Result<SpendReport, InsightError> {
         let snapshot = self.snapshot_for(query, scope).await?;
         let compared_with = match query.compare {
             None => None,
@@ -89,7 +96,8 @@ impl Insights {
         sort(&mut table, query);
         let next_cursor = page(&mut table, query, |offset| self.cursor(query, scope, snapshot.generation, offset))?;
         let rows = rows(table, query, then_stated)?;
-        let (complete_until, gaps) = complete_until(&snapshot, query.range);
+        let sources = self.configured().await?;
+        let (complete_until, gaps) = complete_until(&sources, &snapshot.parts, query.range, today);
         warnings.extend(gaps);
         let native = query.currency == TargetCurrency::Native;
         Ok(SpendReport {
@@ -252,7 +260,7 @@ impl Insights {
         Ok(InsightError::RateMissing {
             from: currency,
             to: target,
-            days: spell(&days),
+            days: spell(&runs_of(&days)),
             amount: amount.unwrap_or_default(),
         })
     }

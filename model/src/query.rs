@@ -335,17 +335,38 @@ impl SpendParams {
     }
 
     fn range(&self, today: NaiveDate) -> Result<DateRange, ParameterError> {
-        match (self.period.as_deref(), self.from.as_deref(), self.to.as_deref()) {
-            (period, None, None) => DateRange::parse_period(period.unwrap_or(DEFAULT_PERIOD), today)
-                .map_err(|error| ParameterError::new("period", error)),
-            (None, Some(from), Some(to)) => {
-                DateRange::parse_bounds(from, to).map_err(|(parameter, error)| ParameterError::new(parameter, error))
+        match days(self.period.as_deref(), self.from.as_deref(), self.to.as_deref(), today)? {
+            Some(range) => Ok(range),
+            None => {
+                DateRange::parse_period(DEFAULT_PERIOD, today).map_err(|error| ParameterError::new("period", error))
             }
-            (None, Some(_), None) => Err(ParameterError::new("to", "give the day after the last as well as from")),
-            (None, None, Some(_)) => Err(ParameterError::new("from", "give the first day as well as to")),
-            (Some(_), ..) => Err(ParameterError::new("period", "give either period, or from and to, not both")),
         }
     }
+}
+
+/// The days that `period`, or `from` and `to`, name; `None` when none of them says anything.
+///
+/// # Errors
+/// [`ParameterError`] naming the one that is wrong or lacking.
+pub fn days(
+    period: Option<&str>,
+    from: Option<&str>,
+    to: Option<&str>,
+    today: NaiveDate,
+) -> Result<Option<DateRange>, ParameterError> {
+    let range = match (period, from, to) {
+        (None, None, None) => return Ok(None),
+        (Some(period), None, None) => {
+            DateRange::parse_period(period, today).map_err(|error| ParameterError::new("period", error))
+        }
+        (None, Some(from), Some(to)) => {
+            DateRange::parse_bounds(from, to).map_err(|(parameter, error)| ParameterError::new(parameter, error))
+        }
+        (None, Some(_), None) => Err(ParameterError::new("to", "give the day after the last as well as from")),
+        (None, None, Some(_)) => Err(ParameterError::new("from", "give the first day as well as to")),
+        (Some(_), ..) => Err(ParameterError::new("period", "give either period, or from and to, not both")),
+    };
+    range.map(Some)
 }
 
 fn word<T: FromStr + Default>(parameter: &'static str, text: Option<&str>) -> Result<T, ParameterError>

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::part::Layer;
 use crate::query::{Basis, Metric};
-use crate::{Currency, DateRange, Dimension, Granularity, Money, TeamId};
+use crate::{Currency, DateRange, DayState, Dimension, Granularity, Money, TeamId};
 
 /// Whose spend a caller may see (P8). Every function of `insights` takes one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,6 +84,15 @@ pub struct SpendReport {
     pub next_cursor: Option<String>,
     /// How many parts were answered from which layer.
     pub plan: BTreeMap<Layer, usize>,
+}
+
+/// Days of a source, one after the other, that are equally sure (P6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DayRun {
+    /// How sure.
+    pub state: DayState,
+    /// Which.
+    pub days: DateRange,
 }
 
 /// One line of a reconciliation (P1).

@@ -29,7 +29,7 @@ impl Role {
 }
 
 /// A source as it is configured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// Its name.
     pub name: SourceName,

@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::NaiveDate;
-use outlay_catalog::{CatalogError, Which};
+use outlay_api::wire;
+use outlay_catalog::{CatalogError, JobsQuery, Which};
+use outlay_collectors::Listed;
 use outlay_model::part::Force;
 use outlay_model::query::ParameterError;
 use outlay_model::{DateRange, Job, JobProgress, JobState, Request, RequestedBy};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::import::{Bar, show};
-use super::output::{TextFormat, print};
+use super::output::{TextFormat, count, inclusive, print};
+use super::table::table;
 use crate::app::{App, now};
 use crate::config::Source;
 use crate::id::new_job;
@@ -64,37 +68,50 @@ pub(super) async fn run(arguments: &CollectArguments, app: &App) -> anyhow::Resu
         anyhow::ensure!(!app.sources.is_empty(), "there is nothing to collect: the configuration has no [[source]]");
         app.sources.iter().collect()
     } else {
-        arguments.sources.iter().map(|name| app.source(name)).collect::<anyhow::Result<_>>()?
+        let asked = arguments.sources.iter().map(|name| app.source(name));
+        asked.collect::<anyhow::Result<_>>().map_err(|error| ParameterError::new("SOURCE", error))?
     };
     let stop = stop_on_interrupt();
-    let mut fine = true;
+    let (mut fine, mut data) = (true, Vec::new());
     for source in sources {
         if stop.asked.is_cancelled() {
-            return Ok(ExitCode::FAILURE);
+            fine = false;
+            break;
         }
         // One source that cannot be reached keeps no other from being collected.
         match one(arguments, app, source, request, &stop).await {
-            Ok(done) => fine &= done,
+            Ok((done, said)) => {
+                fine &= done;
+                data.push(said);
+            }
             Err(error) => {
                 fine = false;
                 eprintln!("outlay: {}: {error:#}", source.name);
             }
         }
     }
+    if arguments.format == TextFormat::Json {
+        print(&serde_json::to_string_pretty(&json!({ "data": data }))?)?;
+    }
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Collects one source: whether all of it is in, and what came of it for programs. People are told here.
 async fn one(
     arguments: &CollectArguments,
     app: &App,
     source: &Source,
     request: Request,
     stop: &Stop,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<(bool, Value)> {
+    let to_people = arguments.format == TextFormat::Table;
     if arguments.dry_run {
         let collector = connect(app, source, &stop.asked)?;
-        print(&plan(source, &wanted(app, source, collector.as_ref(), &request).await?))?;
-        return Ok(true);
+        let wanted = wanted(app, source, collector.as_ref(), &request).await?;
+        if to_people {
+            print(&plan(source, &wanted))?;
+        }
+        return Ok((true, plan_json(source, &wanted)));
     }
     // Only this one: the configuration of whoever serves may have others.
     app.catalog.put_source(&source.described()).await?;
@@ -105,10 +122,10 @@ async fn one(
     bar.0.finish_and_clear();
     let job = over?;
     let runs = app.catalog.runs_of(&job.id).await?;
-    if runs.is_empty() && job.state == JobState::Done && matches!(arguments.format, TextFormat::Table) {
+    if to_people && !runs.is_empty() {
+        show(app, &runs).await?;
+    } else if to_people && job.state == JobState::Done {
         print(&format!("{}: nothing new, {} deliveries are here already", source.name, job.progress.skipped))?;
-    } else {
-        show(app, &runs, arguments.format).await?;
     }
     if job.state == JobState::Queued {
         eprintln!("outlay: {}: stopped; the next outlay collect or outlay serve goes on", source.name);
@@ -116,7 +133,9 @@ async fn one(
     if let Some(message) = &job.message {
         eprintln!("outlay: {}: {message}", source.name);
     }
-    Ok(job.state == JobState::Done)
+    let mut said = serde_json::to_value(wire::job_json(&job))?;
+    said["runs"] = serde_json::to_value(runs.iter().map(wire::run_json).collect::<Vec<_>>())?;
+    Ok((job.state == JobState::Done, said))
 }
 
 /// How often a job that another process does is looked at.
@@ -125,9 +144,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Does the job, unless a server is faster; then waits until that is done.
 async fn do_or_follow(app: &App, asked: &Job, stop: &Stop, bar: &Arc<Bar>) -> anyhow::Result<Job> {
     let mut told = false;
+    let of_source = JobsQuery { source: Some(asked.source.clone()), before: None };
     loop {
         // What a killed process left behind comes first.
-        let latest = app.catalog.jobs(Some(&asked.source), 2).await?;
+        let latest = app.catalog.jobs(&of_source, 2).await?;
         for job in latest.iter().rev().chain([asked]) {
             let claimed = app.catalog.claim(Which::Only(&job.id), &holder(), now(), now() + app.lease()).await?;
             if let Some(job) = claimed {
@@ -143,7 +163,7 @@ async fn do_or_follow(app: &App, asked: &Job, stop: &Stop, bar: &Arc<Bar>) -> an
         if job.state.is_over() || stop.asked.is_cancelled() {
             return Ok(job);
         }
-        let under_way = app.catalog.jobs(Some(&asked.source), 9).await?;
+        let under_way = app.catalog.jobs(&of_source, 9).await?;
         if let Some(Job { holder: Some(holder), expires_at: Some(until), progress, source, .. }) =
             under_way.iter().find(|job| job.state == JobState::Running)
         {
@@ -183,15 +203,44 @@ fn stop_on_interrupt() -> Stop {
 
 fn plan(source: &Source, wanted: &Wanted) -> String {
     let Wanted { window, missing, known, gone } = wanted;
-    let mut text = vec![format!(
-        "{} {}..{}: {} to collect, {} here already",
-        source.name,
-        window.from(),
-        window.to(),
-        missing.len(),
-        known.len()
-    )];
-    text.extend(missing.iter().map(|listed| format!("  {}  {}", listed.key, listed.place)));
-    text.extend(gone.iter().map(|part| format!("  {}  is gone from the provider", part.delivery)));
-    text.join("\n")
+    let days = inclusive(*window);
+    let mut text = format!("{} {days}: {} to collect, {} here already", source.name, missing.len(), known.len());
+    if !missing.is_empty() {
+        let rows = missing.iter().map(|listed| {
+            vec![
+                format!("  {}", listed.key),
+                listed.days.map(inclusive).unwrap_or_default(),
+                listed.bytes.map(|bytes| format!("{} kB", count(bytes.div_ceil(1000)))).unwrap_or_default(),
+                listed.place.clone(),
+            ]
+        });
+        let header = ["  delivery", "days", "size", "place"].map(ToOwned::to_owned).into();
+        text.push_str(&format!("\n{}", table(header, rows.collect(), &[2])));
+    }
+    text.extend(gone.iter().map(|part| format!("\n  {} is gone from the provider, and would go here", part.delivery)));
+    text
+}
+
+fn plan_json(source: &Source, wanted: &Wanted) -> Value {
+    let listed = |listed: &[Listed]| {
+        let each = listed.iter().map(|listed| {
+            json!({
+                "delivery": listed.key,
+                "from": listed.days.map(DateRange::from),
+                "to": listed.days.map(DateRange::to),
+                "edition": listed.edition,
+                "place": listed.place,
+                "bytes": listed.bytes,
+            })
+        });
+        each.collect::<Vec<_>>()
+    };
+    json!({
+        "source": source.name,
+        "from": wanted.window.from(),
+        "to": wanted.window.to(),
+        "to_collect": listed(&wanted.missing),
+        "here_already": listed(&wanted.known),
+        "gone": wanted.gone.iter().map(|part| &part.delivery).collect::<Vec<_>>(),
+    })
 }

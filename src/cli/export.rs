@@ -67,12 +67,13 @@ pub(super) async fn run(arguments: &ExportArguments, app: &App) -> anyhow::Resul
         _ => error,
     })?;
     let target = Target::of(&arguments.output, arguments.force)?;
-    let export = app.insights.export(&query, &Scope::Company).await.map_err(|error| match error {
-        InsightError::NullsNotAllowed { .. } => anyhow::anyhow!(
-            "{error}; --allow-null exports them as nulls, --filter or --source leaves those charges out"
-        ),
-        error => error.into(),
-    })?;
+    let export =
+        app.insights.export(&query, now().date_naive(), &Scope::Company).await.map_err(|error| match error {
+            InsightError::NullsNotAllowed { .. } => anyhow::anyhow!(
+                "{error}; --allow-null exports them as nulls, --filter or --source leaves those charges out"
+            ),
+            error => error.into(),
+        })?;
     match target {
         Target::Output => to_output(&export).await,
         Target::Files { kind, data, metadata } => to_files(&export, kind, &data, &metadata).await,

@@ -61,7 +61,12 @@ pub(super) async fn run(arguments: &ImportArguments, app: &App) -> anyhow::Resul
     let runs = import(app, &request, progress).await;
     bar.0.finish_and_clear();
     let runs = runs?;
-    show(app, &runs, arguments.format).await?;
+    match arguments.format {
+        TextFormat::Json => {
+            print(&serde_json::to_string_pretty(&outlay_api::wire::runs_json(&runs, None))?)?;
+        }
+        TextFormat::Table => show(app, &runs).await?,
+    }
     Ok(if runs.iter().all(is_in) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -70,23 +75,18 @@ pub(super) fn is_in(run: &Run) -> bool {
     matches!(run.state, RunState::Committed | RunState::Unchanged)
 }
 
-/// Shows what came of runs.
-pub(super) async fn show(app: &App, runs: &[Run], format: TextFormat) -> anyhow::Result<()> {
-    match format {
-        TextFormat::Json => print(&serde_json::to_string_pretty(&outlay_api::wire::runs_json(runs))?)?,
-        TextFormat::Table => {
-            let mut text = Vec::new();
-            for run in runs {
-                text.push(describe(run));
-                let rejects = app.catalog.rejects(&run.id, SHOWN).await?;
-                text.extend(rejects.iter().map(describe_reject));
-                if run.rejected > u64::from(SHOWN) {
-                    text.push(format!("  … the API lists more: /api/v1/runs/{}/rejects", run.id));
-                }
-            }
-            print(&text.join("\n"))?
+/// Tells people what came of runs.
+pub(super) async fn show(app: &App, runs: &[Run]) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    for run in runs {
+        text.push(describe(run));
+        let rejects = app.catalog.rejects(&run.id, SHOWN).await?;
+        text.extend(rejects.iter().map(describe_reject));
+        if run.rejected > u64::from(SHOWN) {
+            text.push(format!("  … the API lists more: /api/v1/runs/{}/rejects", run.id));
         }
-    };
+    }
+    print(&text.join("\n"))?;
     Ok(())
 }
 

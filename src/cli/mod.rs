@@ -10,6 +10,7 @@ mod output;
 mod rebuild;
 mod reconcile;
 mod recover;
+mod sources;
 mod spend;
 mod table;
 
@@ -53,6 +54,8 @@ enum Command {
     Import(import::ImportArguments),
     /// Collect the bills of configured sources now
     Collect(collect::CollectArguments),
+    /// Show how fresh each source is
+    Sources(sources::SourcesArguments),
     /// Show spend by team, service, account, tag, …
     Spend(Box<spend::SpendArguments>),
     /// Write charges to a CSV or Parquet file in the FOCUS format
@@ -114,6 +117,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Import(import) => with_app(config, async |app| import::run(import, app).await).await,
         Command::Collect(collect) => with_app(config, async |app| collect::run(collect, app).await).await,
+        Command::Sources(sources) => with_app(config, async |app| sources::run(sources, app).await).await,
         Command::Spend(spend) => with_app(config, async |app| spend::run(spend, app).await).await,
         Command::Export(export) => with_app(config, async |app| export::run(export, app).await).await,
         Command::Reconcile(reconcile) => with_app(config, async |app| reconcile::run(reconcile, app).await).await,

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use outlay_model::Money;
+use outlay_model::{DateRange, Money};
 
 /// How a command answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -57,6 +57,14 @@ pub(super) fn cents(money: Money) -> String {
 pub(super) fn count(number: u64) -> String {
     let text = cents(Money::from_units(i128::from(number) * 10_i128.pow(18)).unwrap_or_default());
     text.trim_end_matches(".00").to_owned()
+}
+
+/// Days for people: the last one is in it.
+pub(super) fn inclusive(days: DateRange) -> String {
+    match days.to().pred_opt() {
+        Some(last) if last > days.from() => format!("{}..{last}", days.from()),
+        _ => days.from().to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl SpendArguments {
 }
 
 pub(super) async fn run(arguments: &SpendArguments, app: &App) -> anyhow::Result<ExitCode> {
-    let report = app.insights.spend(&arguments.query(app)?, &Scope::Company).await?;
+    let report = app.insights.spend(&arguments.query(app)?, now().date_naive(), &Scope::Company).await?;
     match arguments.format {
         Format::Table => print(&spend_table(&report, on_terminal().then_some(SHOWN))),
         Format::Json => print(&serde_json::to_string_pretty(&outlay_api::wire::spend_rows(&report))?),

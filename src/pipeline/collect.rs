@@ -142,9 +142,11 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
     let mut done = Collections::default();
     done.progress.listed = (wanted.missing.len() + wanted.known.len()) as u64;
     done.progress.skipped = wanted.known.len() as u64;
+    app.metrics.skipped(&source.name, done.progress.skipped);
     (collection.watch)(done.progress);
     for listed in wanted.missing {
         let run = one(app, collection, collector.as_ref(), &listed).await?;
+        app.metrics.delivered(&run);
         match run.state {
             RunState::Committed | RunState::Unchanged => done.progress.done += 1,
             // It is not the delivery's fault.

@@ -1,7 +1,7 @@
 //! Doing a job that has been taken on: collect its source, give signs of life, and say what became of it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use outlay_catalog::CatalogError;
@@ -49,11 +49,13 @@ pub struct Ended {
 /// how it ended, and it is taken on again once its lease has ended.
 pub async fn work(app: &App, job: &Job, stop: &Stop, progress: Arc<dyn Progress>) -> Result<Ended, CatalogError> {
     let fence = job.fence();
+    let begun = Instant::now();
     let (collected, so_far) = match collecting(app, job, stop, progress).await? {
         (Some(collected), so_far) => (collected, so_far),
         // What it does cannot be cut off. Without its job it commits nothing.
         (None, so_far) => return give_back(app, &fence, so_far).await,
     };
+    app.metrics.collected(&job.source, begun.elapsed());
     let (state, message) = match collected {
         Ok(done) if done.stopped => return give_back(app, &fence, so_far).await,
         Err(_) if stop.asked.is_cancelled() => return give_back(app, &fence, so_far).await,

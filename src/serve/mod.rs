@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::app::{App, now};
 use crate::config::Server;
 use crate::pipeline;
+use crate::schedule::next_tick;
 use crate::scheduler::Scheduler;
 
 /// How often expired files, scattered months and unrecorded commits are looked for.
@@ -43,6 +44,11 @@ pub async fn serve(
         clock: Arc::new(now),
         limits: limits(settings),
         stopping: stopping.clone(),
+        next_tick,
+        metrics: {
+            let metrics = app.metrics.clone();
+            Arc::new(move |sources, now| metrics.text(sources, now))
+        },
     });
     let asked = async {
         signals.next().await;

@@ -94,7 +94,7 @@ impl House {
         let map: serde_json::Map<_, _> = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
         let params: SpendParams = serde_json::from_value(map.into()).expect("known parameters");
         let query = params.query(today(), Currency::USD)?;
-        self.app.insights.spend(&query, &Scope::Company).await
+        self.app.insights.spend(&query, today(), &Scope::Company).await
     }
 
     pub async fn spend(&self, params: &[(&str, &str)]) -> SpendReport {

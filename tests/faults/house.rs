@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use outlay_catalog::{Catalog, Run};
+use outlay_catalog::{Catalog, Run, RunsQuery};
 use tempfile::TempDir;
 
 use crate::shim::Faults;
@@ -193,7 +193,7 @@ impl House {
     }
 
     pub fn runs(&self) -> Vec<Run> {
-        self.ask(async |catalog| catalog.runs(None, 1000).await.expect("reads"))
+        self.ask(async |catalog| catalog.runs(&RunsQuery::default(), 1000).await.expect("reads"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Response, ResponseBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -29,6 +29,7 @@ const ANYWHERE: &[Code] = &[
 /// The responses of a route, by status.
 pub struct Answers {
     about: &'static str,
+    status: &'static str,
     contents: Vec<(&'static str, RefOr<Schema>)>,
     headers: Vec<(&'static str, &'static str)>,
     tagged: bool,
@@ -46,6 +47,21 @@ impl Answers {
         Self::with(about, Schema::OneOf(either).into())
     }
 
+    /// Answers that something will be done, with what there is to know of it by now.
+    pub fn accepted<T: ToSchema + PartialSchema>(about: &'static str) -> Self {
+        Self { status: "202", tagged: false, ..Self::of::<T>(about) }
+    }
+
+    /// Answers with a page of a list: `{"data": […], "next_cursor": …}`.
+    pub fn page<T: ToSchema + PartialSchema>(about: &'static str) -> Self {
+        let lines = ArrayBuilder::new().items(RefOr::Ref(reference::<T>())).build();
+        let cursor = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("Where the next page starts; null on the last."));
+        let page = ObjectBuilder::new().schema_type(Type::Object).property("data", lines).required("data");
+        Self::with(about, Schema::Object(page.property("next_cursor", cursor).required("next_cursor").build()).into())
+    }
+
     /// Answers with a list of lines: `{"data": […]}`.
     pub fn list<T: ToSchema + PartialSchema>(about: &'static str) -> Self {
         let lines = ArrayBuilder::new().items(RefOr::Ref(reference::<T>())).build();
@@ -54,13 +70,18 @@ impl Answers {
     }
 
     fn with(about: &'static str, schema: RefOr<Schema>) -> Self {
-        Self { about, contents: vec![("application/json", schema)], headers: Vec::new(), tagged: true }
+        let contents = vec![("application/json", schema)];
+        Self { about, status: "200", contents, headers: Vec::new(), tagged: true }
+    }
+
+    /// Answers with text.
+    pub fn text(kind: &'static str, about: &'static str) -> Self {
+        Self { contents: vec![(kind, text())], ..Self::with(about, text()) }
     }
 
     /// Or with a file of text.
     pub fn or_text(mut self, kind: &'static str) -> Self {
-        let text = ObjectBuilder::new().schema_type(Type::String).build();
-        self.contents.push((kind, Schema::Object(text).into()));
+        self.contents.push((kind, text()));
         self
     }
 
@@ -91,7 +112,7 @@ impl Answers {
                 ResponseBuilder::new().description("The answer is still the one with the given `If-None-Match`.");
             responses.insert("304".to_owned(), RefOr::T(identified(same).build()));
         }
-        responses.insert("200".to_owned(), RefOr::T(fine.build()));
+        responses.insert(self.status.to_owned(), RefOr::T(fine.build()));
         let mut refusals: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
         for code in own.iter().chain(ANYWHERE) {
             refusals.entry(code.status().as_u16()).or_default().push(*code);
@@ -104,6 +125,10 @@ impl Answers {
         }));
         responses
     }
+}
+
+fn text() -> RefOr<Schema> {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::String).build()).into()
 }
 
 /// The refusals that are the same wherever they are met, by name.

@@ -11,7 +11,7 @@ use utoipa::openapi::schema::Object;
 use utoipa::openapi::{Ref, RefOr, Required, Schema};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use crate::{problem, wire};
+use crate::{problem, sources, wire};
 
 pub use answers::Answers;
 
@@ -20,7 +20,8 @@ pub use answers::Answers;
 #[openapi(
     info(
         title = "Outlay",
-        description = "Who spent what in every cloud, to the last digit.\n\nEverything is read with `GET` (or `HEAD`). \
+        description = "Who spent what in every cloud, to the last digit.\n\nWhat is read is read with `GET` (or `HEAD`); the one \
+            thing to be had done, collecting a source, with `POST`. \
             Parameters are a closed list: one that is unknown, given twice or malformed is refused. Money is a JSON number \
             with every digit it has, written from a decimal; read it with a decimal parser to add it up exactly. Null is \
             not zero. Days are UTC days and ranges are half-open. Every answer but a 2xx and a 304 is a problem \
@@ -31,8 +32,9 @@ pub use answers::Answers;
     tags(
         (name = "spend", description = "Who spent what: the one query everything else is made of"),
         (name = "dimensions", description = "What there is to group and filter by"),
+        (name = "sources", description = "Where the bills come from, how fresh they are, and collecting them"),
         (name = "figures", description = "How the figures came here: runs, rejects, restatements, reconciliation, rates"),
-        (name = "service", description = "For load balancers and container schedulers"),
+        (name = "service", description = "For load balancers, container schedulers and Prometheus"),
     ),
     components(schemas(
         problem::Body,
@@ -53,11 +55,19 @@ pub use answers::Answers;
         wire::RefusedFigure,
         wire::Refusal,
         wire::ExportMetadata,
+        wire::SourceLine,
+        wire::SourceDetails,
+        wire::DayRunLine,
+        wire::DeliveryLine,
+        wire::JobLine,
+        wire::JobProgress,
+        sources::CollectRequest,
         wire::RunLine,
         wire::RejectCount,
         wire::RejectLine,
         wire::Rejects,
         wire::Figures,
+        wire::Difference,
         wire::ChangeLine,
         wire::ReconciliationLine,
         wire::RateLine,

@@ -2,6 +2,7 @@
 
 use outlay_model::Granularity;
 use outlay_model::query::{Basis, Compare, DEFAULT_PERIOD, MAX_ROWS, Metric};
+use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::params::Count;
@@ -36,8 +37,13 @@ fn whole(most: u32) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(most))
 }
 
-/// Every word for a range of days.
+/// Every word for a range of days, of which one is taken where none is given.
 pub fn period() -> Object {
+    ObjectBuilder::from(any_period()).default(Some(DEFAULT_PERIOD.into())).build()
+}
+
+/// Every word for a range of days.
+pub fn any_period() -> Object {
     // Counted periods reach 3660 back.
     let counted = "last_([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-5][0-9]|3660)_(days|months)";
     let units = "(week|month|quarter|year)";
@@ -47,13 +53,30 @@ pub fn period() -> Object {
         format!("[0-9]{{4}}(-Q[1-4]|-W(0[1-9]|[1-4][0-9]|5[0-3])|-{month}|-{month}-(0[1-9]|[12][0-9]|3[01]))?");
     let pattern = format!("^({words}|{calendar})$");
     let object = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
-    object.default(Some(DEFAULT_PERIOD.into())).examples(["2026-10", "last_month"]).build()
+    object.examples(["2026-10", "last_month"]).build()
 }
 
 /// A date, an instant or epoch milliseconds.
 pub fn bound(example: &str) -> Object {
     let pattern = "^([0-9]{12,}|[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?)$";
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example]).build()
+}
+
+/// The first day of what is to be collected, where it is given.
+pub fn first_day() -> Schema {
+    let about = "The first day, with `to`: a date, an RFC 3339 instant or epoch milliseconds.";
+    Schema::Object(ObjectBuilder::from(bound("2026-10-01")).description(Some(about)).build())
+}
+
+/// The day after the last, likewise.
+pub fn day_after() -> Schema {
+    let about = "The day after the last, with `from`.";
+    Schema::Object(ObjectBuilder::from(bound("2026-11-01")).description(Some(about)).build())
+}
+
+/// An id that was given before.
+pub fn id() -> Object {
+    text("01931f2e-9d40-7c58-8e3e-0f6c6f6bd1aa")
 }
 
 /// How finely time is cut.

@@ -76,6 +76,8 @@ async fn a_period_by_the_clock_has_another_tag_every_day() {
     }
     let (fixed, spelled) = ("/api/v1/spend?period=2026-10", "/api/v1/spend?from=2026-10-01&to=2026-11-01");
     assert_eq!(tag(&noon, fixed).await, tag(&tomorrow, fixed).await);
+    let next_month = house.at("2026-12-01T00:00:00Z");
+    assert_ne!(tag(&noon, fixed).await, tag(&next_month, fixed).await, "November is no longer provisional");
     assert_eq!(tag(&noon, fixed).await, tag(&noon, spelled).await, "the same question in other words");
     let refused = conditional(&noon, "/api/v1/spend?period=nonsense", "*").await;
     assert_eq!((refused.status, refused.header("etag")), (StatusCode::BAD_REQUEST, None));

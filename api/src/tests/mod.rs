@@ -11,6 +11,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use chrono::Timelike as _;
 use outlay_catalog::{Catalog, Run};
 use outlay_insights::{InsightError, Insights};
 use outlay_model::part::{BalanceKey, Reject, RejectReason, RunState};
@@ -47,19 +48,29 @@ impl House {
         let rates = RateTable::new(&[("EUR".parse().expect("a code"), eur)].into()).expect("good rates");
         let insights = Insights::new(catalog.clone(), Arc::new(store), Arc::new(rates), Currency::USD, Arc::default());
         let stopping = Stopping::default();
-        let server =
-            Server { insights: insights.clone(), clock: clock(NOON), limits: LIMITS, stopping: stopping.clone() };
-        Self { router: crate::router(server), catalog, insights, stopping, folder }
+        let router = crate::router(server(&insights, &stopping, NOON));
+        Self { router, catalog, insights, stopping, folder }
     }
 
     /// The same house at another time.
     fn at(&self, time: &str) -> Router {
-        let (insights, stopping) = (self.insights.clone(), self.stopping.clone());
-        crate::router(Server { insights, clock: clock(time), limits: LIMITS, stopping })
+        crate::router(server(&self.insights, &self.stopping, time))
     }
 
     async fn get(&self, uri: &str) -> Answer {
         ask(&self.router, Method::GET, uri).await
+    }
+}
+
+fn server(insights: &Insights, stopping: &Stopping, time: &str) -> Server {
+    Server {
+        insights: insights.clone(),
+        clock: clock(time),
+        limits: LIMITS,
+        stopping: stopping.clone(),
+        // Every hour at half past.
+        next_tick: |_, now| now.with_minute(30),
+        metrics: Arc::new(|sources, now| format!("{} sources at {now}", sources.len())),
     }
 }
 

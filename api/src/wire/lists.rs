@@ -16,6 +16,14 @@ pub(super) struct List<T> {
     pub(super) data: Vec<T>,
 }
 
+/// A page of a list.
+#[derive(Serialize)]
+pub(super) struct Page<T> {
+    pub(super) data: Vec<T>,
+    /// Where the next one starts; null on the last.
+    pub(super) next_cursor: Option<String>,
+}
+
 /// The process is alive.
 #[derive(Serialize, ToSchema)]
 pub struct Health {

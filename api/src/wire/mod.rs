@@ -3,11 +3,14 @@
 //! Functions from reports to something that serialises, and nothing else. Money is written from the decimal, every
 //! digit it has, never through a float (P2); what is not known is null, never 0 and never left out of a row (P6).
 
+mod changes;
 mod csv;
 mod export;
+mod jobs;
 mod lists;
 mod rows;
 mod runs;
+mod sources;
 mod wide;
 
 #[cfg(test)]
@@ -25,16 +28,19 @@ use utoipa::ToSchema;
 use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
+pub use changes::{ChangeLine, Difference, Figures, changes_json};
 pub use csv::{csv_name, spend_csv};
 pub use export::{ExportMetadata, export_metadata, export_name};
+pub use jobs::{JobLine, JobProgress, job_json, jobs_json};
 pub use lists::{
     DimensionLine, Health, RateLine, Rates, Readiness, ValueLine, Values, dimensions_json, rates_json, values_json,
 };
 pub use rows::{SpendRow, SpendRows, spend_rows};
 pub use runs::{
-    ChangeLine, Figures, ReconciliationLine, Refusal, RefusedFigure, RejectCount, RejectLine, Rejects, RunLine,
-    changes_json, reconciliation_json, rejects_json, runs_json,
+    ReconciliationLine, Refusal, RefusedFigure, RejectCount, RejectLine, Rejects, RunLine, reconciliation_json,
+    rejects_json, run_json, runs_json,
 };
+pub use sources::{DayRunLine, DeliveryLine, SourceDetails, SourceLine, source_json, sources_json};
 pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, Table, TooWide, WideRow, spend_wide};
 
 /// Money in the OpenAPI document. What is written comes from [`Money`] or from exact decimals.

@@ -1,20 +1,20 @@
-//! How the figures came here: runs, what they rejected and moved, reconciliation.
+//! How the figures came here: runs, what they rejected, reconciliation.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use outlay_insights::{self as insights, Change, DayFigures, Run};
+use outlay_insights::{self as insights, Run};
 use outlay_model::money::plain;
 use outlay_model::part::{Reject, Repair, RunState};
 use outlay_model::query::Metric;
 use outlay_model::report;
-use outlay_model::{Currency, DeliveryKey, Money, PartId, RunId, SourceName};
+use outlay_model::{DeliveryKey, JobId, PartId, RunId, SourceName};
 use serde::Serialize;
 use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::Amount;
-use super::lists::List;
+use super::lists::{List, Page};
 
 /// One figure that a guard held against another, or against a limit.
 #[derive(Serialize, ToSchema)]
@@ -56,6 +56,9 @@ pub struct RunLine<'a> {
     /// Its id.
     #[schema(value_type = String)]
     id: &'a RunId,
+    /// The job it was made for; null where it was made for none.
+    #[schema(value_type = Option<String>, required)]
+    job: Option<&'a JobId>,
     /// Of which source.
     #[schema(value_type = String)]
     source: &'a SourceName,
@@ -92,10 +95,11 @@ pub struct RunLine<'a> {
     refused: Option<Refusal<'a>>,
 }
 
-/// Runs, in the order given.
-pub fn runs_json(runs: &[Run]) -> impl Serialize {
-    let lines = runs.iter().map(|run| RunLine {
+/// One run.
+pub fn run_json(run: &Run) -> RunLine<'_> {
+    RunLine {
         id: &run.id,
+        job: run.job.as_ref(),
         source: &run.source,
         kind: &run.kind,
         state: run.state,
@@ -109,8 +113,12 @@ pub fn runs_json(runs: &[Run]) -> impl Serialize {
         repairs: &run.repairs,
         message: run.message.as_deref(),
         refused: run.refused.as_ref().map(refusal),
-    });
-    List { data: lines.collect() }
+    }
+}
+
+/// Runs, in the order given, and where the next page starts.
+pub fn runs_json(runs: &[Run], next_cursor: Option<String>) -> impl Serialize {
+    Page { data: runs.iter().map(run_json).collect(), next_cursor }
 }
 
 fn refusal(refusal: &insights::Refusal) -> Refusal<'_> {
@@ -212,72 +220,6 @@ pub fn rejects_json<'a>(run: &'a RunId, counts: &'a [insights::RejectCount], rej
         unpriced: reject.unpriced,
     });
     Rejects { run, counts: counts.collect(), data: lines.collect() }
-}
-
-/// What a delivery says about a day, in the bill's currency.
-#[derive(Serialize, ToSchema)]
-pub struct Figures {
-    /// Charges; 0 where it says nothing.
-    rows: u64,
-    /// Σ of what is invoiced.
-    #[schema(value_type = Option<Amount>, required)]
-    billed: Option<Money>,
-    /// Σ amortised.
-    #[schema(value_type = Option<Amount>, required)]
-    effective: Option<Money>,
-}
-
-/// What a restatement moved on one day.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Change)]
-pub struct ChangeLine<'a> {
-    /// The generation it made.
-    generation: u64,
-    /// When.
-    changed_at: DateTime<Utc>,
-    /// By which run.
-    #[schema(value_type = String)]
-    run: &'a RunId,
-    /// Of which source.
-    #[schema(value_type = String)]
-    source: &'a SourceName,
-    /// Of which delivery.
-    #[schema(value_type = String)]
-    delivery: &'a DeliveryKey,
-    /// The day.
-    day: NaiveDate,
-    /// The provider.
-    #[schema(required)]
-    provider: Option<&'a str>,
-    /// The invoiced account.
-    #[schema(required)]
-    billing_account: Option<&'a str>,
-    /// The currency of the figures.
-    #[schema(value_type = String, example = "USD")]
-    currency: Currency,
-    /// What the delivery said before.
-    before: Figures,
-    /// What it says now.
-    after: Figures,
-}
-
-/// What restatements moved, in the order given.
-pub fn changes_json(changes: &[Change]) -> impl Serialize {
-    let figures = |DayFigures { rows, billed, effective }| Figures { rows, billed, effective };
-    let lines = changes.iter().map(|change| ChangeLine {
-        generation: change.generation,
-        changed_at: change.at,
-        run: &change.run,
-        source: &change.source,
-        delivery: &change.delivery,
-        day: change.day,
-        provider: change.provider.as_deref(),
-        billing_account: change.billing_account.as_deref(),
-        currency: change.currency,
-        before: figures(change.before),
-        after: figures(change.after),
-    });
-    List { data: lines.collect() }
 }
 
 /// One sum of a bill: what the source states, and what became of it.

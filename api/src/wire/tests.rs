@@ -1,10 +1,16 @@
 //! Every shape, from reports made by hand.
 
-use outlay_insights::{Change, DayFigures, DimensionInfo, DimensionValue, Refusal, RefusedFigure, RejectCount, Run};
-use outlay_model::part::{BalanceKey, Reject, RejectReason, Repair, RunState};
+use outlay_insights::{
+    Change, DayFigures, DimensionInfo, DimensionValue, Refusal, RefusedFigure, RejectCount, Run, SourceDetail,
+    SourceReport,
+};
+use outlay_model::part::{BalanceKey, Force, Reject, RejectReason, Repair, RunState};
 use outlay_model::rates::{RateEntry, RateTable};
-use outlay_model::report::{Compared, ReconciliationLine, SpendRow, Warning};
-use outlay_model::{DeliveryKey, PartId, RunId, SourceName};
+use outlay_model::report::{Compared, DayRun, ReconciliationLine, SpendRow, Warning};
+use outlay_model::{
+    DayState, DeliveryKey, Job, JobId, JobProgress, JobState, PartId, Request, RequestedBy, Role, RunId, Source,
+    SourceName,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -261,7 +267,81 @@ fn lists_of_runs() {
         refused: Some(Refusal { reason: "rows fell by 99.8 %".into(), figures: vec![figure] }),
         ..run("01931f2e-9d40-7c58-8e3e-0f6c6f6bd1aa")
     };
-    insta::assert_snapshot!(pretty(&runs_json(&[run("01931f30-0000-7000-8000-000000000000"), refused])));
+    insta::assert_snapshot!(pretty(&runs_json(
+        &[run("01931f30-0000-7000-8000-000000000000"), Run { job: Some(JobId::new("01931f2d")), ..refused }],
+        Some("01931f2e-9d40-7c58-8e3e-0f6c6f6bd1aa".to_owned())
+    )));
+}
+
+#[test]
+fn sources_and_their_jobs() {
+    let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
+    let job = |id: &str, state| Job {
+        id: JobId::new(id),
+        source: SourceName::new("aws-prod"),
+        state,
+        requested_at: at("2026-11-21T06:15:00Z"),
+        requested_by: RequestedBy::Schedule,
+        request: Request::default(),
+        holder: Some("server-1".into()),
+        expires_at: None,
+        fence: 1,
+        started_at: Some(at("2026-11-21T06:15:01Z")),
+        finished_at: Some(at("2026-11-21T06:15:09.250Z")),
+        progress: JobProgress { listed: 40, skipped: 37, done: 2, failed: 1 },
+        message: None,
+    };
+    let forced = Force { shrink: true, rejects: false };
+    let waiting = Job {
+        requested_by: RequestedBy::Api,
+        request: Request { window: Some(days("2026-10")), force: forced },
+        fence: 0,
+        started_at: None,
+        finished_at: None,
+        progress: JobProgress::default(),
+        ..job("01931f30", JobState::Queued)
+    };
+    let failed = Job { message: Some("2026-10 was refused".into()), ..job("01931f2d", JobState::Failed) };
+    let collected = SourceReport {
+        name: SourceName::new("aws-prod"),
+        source: Some(Source {
+            name: SourceName::new("aws-prod"),
+            kind: "aws_data_export".into(),
+            role: Role::Shadow,
+            schedule: Some("0 15 */6 * * *".into()),
+            place: "s3://billing/exports/focus-daily".into(),
+            restates_months: 1,
+        }),
+        configured: true,
+        jobs: vec![waiting, failed],
+        runs: Vec::new(),
+        last_success: Some(at("2026-11-20T18:15:08Z")),
+        stated: DateRange::parse_bounds("2026-08-03", "2026-11-20").ok(),
+        complete_until: NaiveDate::from_ymd_opt(2026, 8, 31),
+        missing_days: 2,
+        deliveries: 39,
+        charges: 214_802,
+    };
+    let imported = SourceReport {
+        name: SourceName::new("atlas"),
+        source: None,
+        configured: false,
+        jobs: Vec::new(),
+        stated: None,
+        complete_until: None,
+        ..collected.clone()
+    };
+    let next = |schedule: &str| (schedule == "0 15 */6 * * *").then(|| at("2026-11-21T12:15:00Z"));
+    insta::assert_snapshot!("lists_of_sources", pretty(&sources_json(&[collected.clone(), imported], &next)));
+    let run = |state, days| DayRun { state, days };
+    let detail = SourceDetail {
+        report: collected,
+        days: vec![run(DayState::Final, days("2026-Q3")), run(DayState::Settling, days("2026-10"))],
+        live: Vec::new(),
+    };
+    let detail = serde_json::to_value(source_json(&detail, &next)).expect("serialises");
+    assert_eq!(detail["name"], "aws-prod", "a source in detail is one of the list, with more");
+    insta::assert_snapshot!("days_of_a_source", pretty(&detail["days"]));
 }
 
 #[test]
@@ -325,7 +405,7 @@ fn lists_of_changes() {
         before: DayFigures::default(),
         ..restated.clone()
     };
-    insta::assert_snapshot!(pretty(&changes_json(&[restated, arrived])));
+    insta::assert_snapshot!(pretty(&changes_json(&[restated, arrived], Some("411.1".to_owned()))));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use outlay_catalog::{Catalog, CatalogError, Commit, Intent, Rejects, Run};
+use outlay_catalog::{Catalog, CatalogError, ChangesQuery, Commit, Intent, Rejects, Run};
 use outlay_model::part::{
     Balance, BalanceKey, DaySum, Layer, Part, PartFile, Reject, RejectReason, Repair, RunState, Versions,
 };
@@ -25,6 +25,10 @@ pub fn day(day: u32) -> NaiveDate {
 
 pub fn source(name: &str) -> SourceName {
     SourceName::new(name)
+}
+
+pub fn changes_of(name: &str) -> ChangesQuery {
+    ChangesQuery { source: Some(source(name)), ..ChangesQuery::default() }
 }
 
 pub fn delivery(key: &str) -> DeliveryKey {

@@ -4,11 +4,11 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use outlay_catalog::{Catalog, CatalogError, DayFigures, Run};
+use outlay_catalog::{Catalog, CatalogError, ChangePlace, ChangesQuery, DayFigures, Run};
 use outlay_model::part::RunState;
-use outlay_model::{Currency, PartId, RunId};
+use outlay_model::{Currency, DateRange, PartId, RunId};
 
-use crate::bill::{ACCOUNT, Bill, at, day, delivery, money, source};
+use crate::bill::{ACCOUNT, Bill, at, changes_of, day, delivery, money, source};
 use crate::place::Place;
 
 crate::stories![
@@ -29,7 +29,7 @@ crate::stories![
 /// Everything a reader can see, to compare.
 async fn seen(catalog: &Catalog) -> String {
     let balances = catalog.balances(None).await.expect("balances");
-    let changes = catalog.changes(None, None, 1000).await.expect("changes");
+    let changes = catalog.changes(&ChangesQuery::default(), 1000).await.expect("changes");
     format!("{:#?}{balances:#?}{changes:#?}", catalog.snapshot().await.expect("a snapshot"))
 }
 
@@ -89,7 +89,12 @@ async fn a_commit_cut_off_anywhere_is_whole_or_absent_and_can_be_repeated(place:
         }
         let snapshot = observer.snapshot().await.expect("a snapshot");
         let there = snapshot.parts.iter().any(|part| part.id == bill.part_id());
-        let changed = observer.changes(None, None, 1000).await.expect("reads").iter().any(|c| c.run == bill.run_id());
+        let changed = observer
+            .changes(&ChangesQuery::default(), 1000)
+            .await
+            .expect("reads")
+            .iter()
+            .any(|c| c.run == bill.run_id());
         assert_eq!((snapshot.generation > before, changed), (there, there), "after {polls} polls");
 
         assert_eq!(catalog.commit(bill.commit(at(2))).await.expect("commits"), before + 1);
@@ -256,7 +261,7 @@ async fn changes_are_the_days_that_differ(place: &Place) {
     let second = [(1, 2, "1"), (2, 2, "2.5"), (3, 3, "3"), (5, 1, "5")];
     Bill::new("p2").days(&second).replaces("p1").bring(catalog, 2).await.expect("commits");
 
-    let changes = catalog.changes(Some(&source("aws")), None, 4).await.expect("reads");
+    let changes = catalog.changes(&changes_of("aws"), 4).await.expect("reads");
     let figures = |rows, billed| DayFigures { rows, billed: Some(money(billed)), effective: None };
     let expected = [
         (day(2), figures(2, "2"), figures(2, "2.5")),
@@ -273,14 +278,14 @@ async fn changes_are_the_days_that_differ(place: &Place) {
     }
 
     // The first arrival is older, and came from nothing.
-    let all = catalog.changes(None, None, 100).await.expect("reads");
+    let all = catalog.changes(&ChangesQuery::default(), 100).await.expect("reads");
     assert_eq!(all.len(), 8);
     assert!(all[4..].iter().all(|change| change.generation == 1 && change.before == DayFigures::default()));
-    assert_eq!(catalog.changes(Some(&source("gcp")), None, 100).await.expect("reads"), []);
+    assert_eq!(catalog.changes(&changes_of("gcp"), 100).await.expect("reads"), []);
 
     // The same bill again moves nothing.
     Bill::new("p3").days(&second).replaces("p2").bring(catalog, 3).await.expect("commits");
-    assert_eq!(catalog.changes(None, None, 100).await.expect("reads").len(), 8);
+    assert_eq!(catalog.changes(&ChangesQuery::default(), 100).await.expect("reads").len(), 8);
 }
 
 async fn changes_are_read_page_by_page(place: &Place) {
@@ -289,18 +294,27 @@ async fn changes_are_read_page_by_page(place: &Place) {
     Bill::new("p1").days(&days).bring(catalog, 1).await.expect("commits");
     Bill::new("x1").of("x", "k").account(None, None).days(&days).bring(catalog, 2).await.expect("commits");
     Bill::new("p2").days(&[(1, 1, "9"), (2, 1, "8")]).replaces("p1").bring(catalog, 3).await.expect("commits");
-    for whose in [None, Some(source("aws"))] {
-        let all = catalog.changes(whose.as_ref(), None, 99).await.expect("reads");
-        assert_eq!(all.len(), if whose.is_none() { 9 } else { 6 });
+    let october = |from, to| DateRange::new(day(from), day(to));
+    let questions = [
+        (ChangesQuery::default(), 9),
+        (changes_of("aws"), 6),
+        (ChangesQuery { days: october(2, 3), ..ChangesQuery::default() }, 3),
+        (ChangesQuery { since: Some(2), ..ChangesQuery::default() }, 3),
+        (ChangesQuery { days: october(1, 3), since: Some(1), ..changes_of("aws") }, 2),
+    ];
+    for (query, count) in questions {
+        let all = catalog.changes(&query, 99).await.expect("reads");
+        assert_eq!(all.len(), count, "{query:?}");
         for limit in 1..=4 {
             let (mut paged, mut behind) = (Vec::new(), None);
             loop {
-                let page = catalog.changes(whose.as_ref(), behind.as_ref(), limit).await.expect("reads");
-                let Some(last) = page.last() else { break };
-                behind = Some(last.place());
+                let page = catalog.changes(&ChangesQuery { behind, ..query.clone() }, limit).await.expect("reads");
+                let Some(place) = ChangePlace::behind(behind, &page) else { break };
+                assert_eq!(place.to_string().parse(), Ok(place));
+                behind = Some(place);
                 paged.extend(page);
             }
-            assert_eq!(paged, all);
+            assert_eq!(paged, all, "{query:?} by {limit}");
         }
     }
 }

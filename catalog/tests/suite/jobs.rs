@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use outlay_catalog::{Catalog, CatalogError, Wanted, Which};
+use outlay_catalog::{Catalog, CatalogError, JobsQuery, Wanted, Which};
 use outlay_model::part::Force;
 use outlay_model::{DateRange, Fence, Job, JobId, JobProgress, JobState, Request, RequestedBy, Role};
 
@@ -72,7 +72,7 @@ async fn a_tick_is_taken_up_once(place: &Place) {
         assert_eq!(taken.id, job.id);
         one.finish_job(&taken.fence(), JobState::Done, NO_PROGRESS, None, at(minute)).await.expect("ends");
     }
-    assert_eq!(one.jobs(None, 99).await.expect("reads").len(), 10);
+    assert_eq!(one.jobs(&JobsQuery::default(), 99).await.expect("reads").len(), 10);
     // A time that is over does not come again, whatever replica thinks so.
     assert!(two.tick(&source("aws"), at(3), JobId::new("x"), at(99)).await.expect("ticks").is_none());
     assert_eq!(one.sources().await.expect("reads")[0].last_tick, Some(at(9)));
@@ -112,7 +112,10 @@ async fn a_second_request_is_the_one_that_waits(place: &Place) {
     let third = ask("j3", None, false, false).await;
     assert_eq!(third.request, Request { window: Some(range("2026-03-05", "2026-11-22")), force: both });
     assert_eq!(catalog.job(&first.id).await.expect("reads"), Some(third));
-    assert_eq!(catalog.jobs(Some(&source("aws")), 9).await.expect("reads").len(), 1);
+    assert_eq!(
+        catalog.jobs(&JobsQuery { source: Some(source("aws")), before: None }, 9).await.expect("reads").len(),
+        1
+    );
 
     // The other way round, and twice the usual.
     let first = claim(catalog, "one", 0).await.expect("is there");
@@ -155,7 +158,8 @@ async fn jobs_are_taken_on_in_turn_one_of_each_source(place: &Place) {
     let failed = catalog.job(&taken.id).await.expect("reads").expect("is there");
     assert_eq!((failed.state, failed.message.as_deref()), (JobState::Failed, Some("no\u{2400}pe")));
     assert_eq!((failed.finished_at, failed.expires_at), (Some(at(5)), None));
-    let newest: Vec<_> = catalog.jobs(None, 2).await.expect("reads").into_iter().map(|job| job.id).collect();
+    let newest: Vec<_> =
+        catalog.jobs(&JobsQuery::default(), 2).await.expect("reads").into_iter().map(|job| job.id).collect();
     assert_eq!(newest, [JobId::new("j4"), JobId::new("j3")]);
 }
 

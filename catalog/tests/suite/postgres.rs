@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::task::Poll;
 
-use outlay_catalog::{Catalog, CatalogError};
+use outlay_catalog::{Catalog, CatalogError, RunsQuery};
 use sqlx::Executor as _;
 
 use crate::bill::{Bill, at};
@@ -110,7 +110,7 @@ async fn whoever_gives_up_waiting_leaves_no_transaction_open() {
         }
     }
     assert_eq!(left, 0);
-    assert_eq!(catalog.runs(None, 100).await.expect("reads").len(), 40);
+    assert_eq!(catalog.runs(&RunsQuery::default(), 100).await.expect("reads").len(), 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,8 @@
 //! Runs and rejects are remembered, also across restarts.
 
-use outlay_catalog::{CatalogError, Refusal, RefusedFigure, Rejects, Run};
-use outlay_model::RunId;
+use outlay_catalog::{CatalogError, ChangesQuery, Refusal, RefusedFigure, Rejects, Run, RunsQuery};
 use outlay_model::part::{RejectReason, RunState};
+use outlay_model::{JobId, RunId};
 
 use crate::bill::{Bill, at, reject, source};
 use crate::place::Place;
@@ -23,15 +23,28 @@ async fn runs_are_listed_newest_first(place: &Place) {
     let runs = [
         run("r1", "aws", "focus", 1),
         run("r2", "gcp", "focus", 3),
-        run("r3", "aws", "aws_cur", 2),
-        run("r4", "aws", "aws_cur", 2),
+        Run { job: Some(JobId::new("j1")), ..run("r3", "aws", "aws_cur", 2) },
+        Run { job: Some(JobId::new("j1")), ..run("r4", "aws", "aws_cur", 2) },
     ];
     for run in &runs {
         catalog.start_run(run).await.expect("starts");
     }
     let ids = |runs: Vec<Run>| runs.into_iter().map(|run| run.id.as_str().to_owned()).collect::<Vec<_>>();
-    assert_eq!(ids(catalog.runs(None, 10).await.expect("reads")), ["r2", "r4", "r3", "r1"]);
-    assert_eq!(ids(catalog.runs(Some(&source("aws")), 2).await.expect("reads")), ["r4", "r3"]);
+    assert_eq!(ids(catalog.runs(&RunsQuery::default(), 10).await.expect("reads")), ["r2", "r4", "r3", "r1"]);
+    let job = |id: &str| Some(JobId::new(id));
+    let before = |id: &str| Some(RunId::new(id));
+    let aws = RunsQuery { source: Some(source("aws")), ..RunsQuery::default() };
+    let cases: [(RunsQuery, &[&str]); 6] = [
+        (aws.clone(), &["r4", "r3", "r1"]),
+        (RunsQuery { before: before("r4"), ..aws.clone() }, &["r3", "r1"]),
+        (RunsQuery { before: before("r4"), ..RunsQuery::default() }, &["r3", "r1"]),
+        (RunsQuery { job: job("j1"), ..RunsQuery::default() }, &["r4", "r3"]),
+        (RunsQuery { job: job("j1"), before: before("r4"), ..aws.clone() }, &["r3"]),
+        (RunsQuery { job: job("j2"), ..aws }, &[]),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(ids(catalog.runs(&query, 10).await.expect("reads")), expected, "{query:?}");
+    }
     assert_eq!(catalog.run(&RunId::new("r1")).await.expect("reads").as_ref(), Some(&runs[0]));
     assert_eq!(catalog.run(&RunId::new("r9")).await.expect("reads"), None);
 }
@@ -132,10 +145,13 @@ async fn text_that_no_database_keeps_is_shown(place: &Place) {
     commit.run.message = Some("read\0".to_owned());
     catalog.commit(commit).await.expect("commits");
     assert_eq!(catalog.rejects(&bill.run_id(), 9).await.expect("reads")[2].value.as_deref(), Some("1\u{2400},5"));
-    let change = catalog.changes(None, None, 9).await.expect("reads").remove(0);
+    let change = catalog.changes(&ChangesQuery::default(), 9).await.expect("reads").remove(0);
     assert_eq!(change.provider.as_deref(), Some("A\u{2400}WS"));
     assert_eq!(change.billing_account.as_deref(), Some("\u{1F4B8} 'quoted\" \\0 \u{7f}"));
-    assert_eq!(catalog.runs(None, 9).await.expect("reads")[0].message.as_deref(), Some("read\u{2400}"));
+    assert_eq!(
+        catalog.runs(&RunsQuery::default(), 9).await.expect("reads")[0].message.as_deref(),
+        Some("read\u{2400}")
+    );
 }
 
 async fn reopening_keeps_everything(place: &Place) {
@@ -146,8 +162,8 @@ async fn reopening_keeps_everything(place: &Place) {
     Bill::new("p3").intend(catalog).await;
     let snapshot = catalog.snapshot().await.expect("reads");
     let older = catalog.snapshot_at(1).await.expect("reads");
-    let runs = catalog.runs(None, 100).await.expect("reads");
-    let changes = catalog.changes(None, None, 100).await.expect("reads");
+    let runs = catalog.runs(&RunsQuery::default(), 100).await.expect("reads");
+    let changes = catalog.changes(&ChangesQuery::default(), 100).await.expect("reads");
     let balances = catalog.balances(None).await.expect("reads");
     let rejects = catalog.rejects(&bill.run_id(), 100).await.expect("reads");
     catalog.close().await;
@@ -157,8 +173,8 @@ async fn reopening_keeps_everything(place: &Place) {
     let again = place.replica().await;
     assert_eq!(again.snapshot().await.expect("reads"), snapshot);
     assert_eq!(again.snapshot_at(1).await.expect("reads"), older);
-    assert_eq!(again.runs(None, 100).await.expect("reads"), runs);
-    assert_eq!(again.changes(None, None, 100).await.expect("reads"), changes);
+    assert_eq!(again.runs(&RunsQuery::default(), 100).await.expect("reads"), runs);
+    assert_eq!(again.changes(&ChangesQuery::default(), 100).await.expect("reads"), changes);
     assert_eq!(again.balances(None).await.expect("reads"), balances);
     assert_eq!(again.rejects(&bill.run_id(), 100).await.expect("reads"), rejects);
     assert_eq!(again.commit(Bill::new("p3").replaces("p2").commit(at(3))).await.expect("commits"), 3);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outlay_catalog::{Catalog, CatalogError, Record, Refile, Run};
+use outlay_catalog::{Catalog, CatalogError, ChangesQuery, Record, Refile, Run, RunsQuery};
 use outlay_model::part::{Part, RunState};
 use outlay_model::{PartId, RunId};
 
@@ -78,10 +78,13 @@ async fn restored_commits_give_the_same_answers(place: &Place) {
     assert!(now.generation == generation && generation > then.generation);
     assert_eq!(empty.catalog.balances(None).await.expect("reads"), catalog.balances(None).await.expect("reads"));
     assert_eq!(
-        empty.catalog.changes(None, None, 99).await.expect("reads"),
-        catalog.changes(None, None, 99).await.expect("reads")
+        empty.catalog.changes(&ChangesQuery::default(), 99).await.expect("reads"),
+        catalog.changes(&ChangesQuery::default(), 99).await.expect("reads")
     );
-    assert_eq!(empty.catalog.runs(None, 99).await.expect("reads"), catalog.runs(None, 99).await.expect("reads"));
+    assert_eq!(
+        empty.catalog.runs(&RunsQuery::default(), 99).await.expect("reads"),
+        catalog.runs(&RunsQuery::default(), 99).await.expect("reads")
+    );
     let run = Bill::new("q1").run_id();
     assert_eq!(empty.catalog.rejects(&run, 9).await.expect("reads"), catalog.rejects(&run, 9).await.expect("reads"));
     assert_eq!(empty.catalog.unrecorded().await.expect("lists"), []);

@@ -1,9 +1,9 @@
 //! What is configured is known, and whether it counts decides what totals are made of.
 
-use outlay_catalog::{Catalog, CatalogError};
+use outlay_catalog::{Catalog, CatalogError, ChangesQuery};
 use outlay_model::{JobState, Request, RequestedBy, Role, Source};
 
-use crate::bill::{Bill, at, source};
+use crate::bill::{Bill, at, changes_of, source};
 use crate::jobs::wanted;
 use crate::place::Place;
 
@@ -82,8 +82,15 @@ async fn a_shadow_is_seen_and_never_counted(place: &Place) {
     let balances = catalog.balances(None).await.expect("reads");
     assert_eq!(balances.iter().map(|(source, ..)| source.as_str()).collect::<Vec<_>>(), ["aws", "ce"]);
     // What a shadow moved is told to who asks for it.
-    assert!(catalog.changes(None, None, 99).await.expect("reads").iter().all(|change| change.source == source("aws")));
-    assert_eq!(catalog.changes(Some(&source("ce")), None, 99).await.expect("reads").len(), 1);
+    assert!(
+        catalog
+            .changes(&ChangesQuery::default(), 99)
+            .await
+            .expect("reads")
+            .iter()
+            .all(|change| change.source == source("aws"))
+    );
+    assert_eq!(catalog.changes(&changes_of("ce"), 99).await.expect("reads").len(), 1);
 
     // Taken out of the configuration it stays what it was.
     configure(catalog, &[("aws", Role::Primary)]).await.expect("records");

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use outlay_catalog::{Catalog, CatalogError};
+use outlay_catalog::{Catalog, CatalogError, ChangesQuery, RunsQuery};
 use sqlx::Executor as _;
 
 use crate::bill::{Bill, at, delivery, source};
@@ -65,8 +65,8 @@ async fn every_call_can_be_spawned() {
     spawnable(catalog.snapshot_at(0));
     spawnable(catalog.live_part(&source("aws"), &delivery("2026-10")));
     spawnable(catalog.balances(None));
-    spawnable(catalog.changes(None, None, 1));
-    spawnable(catalog.runs(None, 1));
+    spawnable(catalog.changes(&ChangesQuery::default(), 1));
+    spawnable(catalog.runs(&RunsQuery::default(), 1));
     spawnable(catalog.rejects(&bill.run_id(), 1));
     spawnable(catalog.reject_counts(&bill.run_id()));
     spawnable(catalog.start_run(&bill.started(at(0))));

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use outlay_catalog::{Catalog, DayFigures, Refusal, RefusedFigure, Run};
+use outlay_catalog::{Catalog, ChangesQuery, DayFigures, Refusal, RefusedFigure, Run, RunsQuery};
 use outlay_model::money::plain;
 use outlay_model::part::{Reject, RunState};
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ async fn answers(catalog: &Catalog) -> Value {
         let (period, invoice, currency) = (b.key.billing_period, b.key.invoice, b.key.currency);
         json!({"source": source, "delivery": delivery, "of": [period, invoice, currency, b.metric], "amounts": amounts})
     });
-    let changes = catalog.changes(None, None, 1000).await.expect("changes").into_iter().map(|c| {
+    let changes = catalog.changes(&ChangesQuery::default(), 1000).await.expect("changes").into_iter().map(|c| {
         json!({
             "generation": c.generation, "at": c.at, "source": c.source, "delivery": c.delivery, "run": c.run, "day": c.day,
             "of": [c.provider, c.billing_account, Some(c.currency.as_str().to_owned())],
@@ -77,7 +77,7 @@ async fn answers(catalog: &Catalog) -> Value {
         })
     });
     let mut runs = Vec::new();
-    for run in catalog.runs(None, 1000).await.expect("runs") {
+    for run in catalog.runs(&RunsQuery::default(), 1000).await.expect("runs") {
         let counts = catalog.reject_counts(&run.id).await.expect("counts").into_iter().map(|count| {
             let billed = plain(&count.billed);
             json!([count.reason.as_str(), count.currency, count.rows, count.unpriced, billed])

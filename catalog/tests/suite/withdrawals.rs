@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outlay_catalog::{CatalogError, DayFigures, Run, Which, Withdrawal};
+use outlay_catalog::{CatalogError, ChangesQuery, DayFigures, Run, Which, Withdrawal};
 use outlay_model::part::RunState;
 use outlay_model::{JobState, PartId, Role};
 
@@ -43,7 +43,7 @@ async fn a_delivery_that_is_withdrawn_is_gone_whole(place: &Place) {
     assert_eq!(catalog.snapshot_at(2).await.expect("reads").parts.len(), 2);
     assert_eq!(catalog.live_part(&source("aws"), &delivery("2026-10")).await.expect("reads"), None);
     assert_eq!(catalog.run(&withdrawal.run.id).await.expect("reads"), Some(withdrawal.run.clone()));
-    let changes = catalog.changes(None, None, 2).await.expect("reads");
+    let changes = catalog.changes(&ChangesQuery::default(), 2).await.expect("reads");
     assert_eq!(
         changes.iter().map(|c| (c.generation, c.day, c.before.rows)).collect::<Vec<_>>(),
         [(3, day(1), 2), (3, day(2), 3)]
