@@ -7,7 +7,6 @@
 
 pub mod aws;
 pub mod aws_cost_explorer;
-pub mod aws_data_export;
 pub mod collector;
 pub mod delivery;
 pub mod error;

@@ -40,3 +40,24 @@ pub struct Payment {
     /// How much, in millionths of a dollar.
     pub micros: u64,
 }
+
+/// For tests of collectors whose requests cost nothing.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Empty;
+
+#[cfg(test)]
+#[async_trait]
+impl Purse for Empty {
+    async fn take(&self, micros: u64, _: u64) -> Result<Payment, FetchError> {
+        Err(FetchError::CapReached { would_be: micros, cap: 0 })
+    }
+
+    async fn give_back(&self, _: Payment) -> Result<(), FetchError> {
+        Ok(())
+    }
+
+    async fn spent(&self) -> Result<u64, FetchError> {
+        Ok(0)
+    }
+}

@@ -54,6 +54,7 @@ fn aws(settings: &str, variables: &[(&str, &str)]) -> Aws {
         source: SourceName::parse("aws-prod").expect("a name"),
         variables: Arc::new(Variables(variables.collect::<BTreeMap<_, _>>())),
         http: Http::new(settings_of_http, Default::default(), Default::default()).expect("builds"),
+        purse: Arc::new(crate::purse::Empty),
         today: NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day"),
     };
     Aws::new(toml::from_str(settings).expect("reads"), &context)

@@ -125,3 +125,51 @@ impl Plan {
         notes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a day")
+    }
+
+    /// The days of the months, and how many they are.
+    #[track_caller]
+    fn check(today: &str, back: u32, window: Option<(&str, &str)>, expected: Option<(&str, &str, usize)>) {
+        let window = window.map(|(from, to)| DateRange::new(day(from), day(to)).expect("a range"));
+        let found = months(day(today), back, window);
+        let days = found.as_ref().and_then(|months| Some((months.days()?, months.count())));
+        let expected = expected.map(|(from, to, count)| (DateRange::new(day(from), day(to)).expect("a range"), count));
+        assert_eq!(days, expected);
+    }
+
+    #[test]
+    fn months_are_whole_but_for_today() {
+        check("2026-11-21", 0, None, Some(("2026-11-01", "2026-11-21", 1)));
+        check("2026-11-21", 13, None, Some(("2025-10-01", "2026-11-21", 14)));
+        check("2026-11-21", 40, None, Some(("2025-10-01", "2026-11-21", 14)));
+        // On the first of a month nothing of it is there yet.
+        check("2026-11-01", 1, None, Some(("2026-10-01", "2026-11-01", 1)));
+        check("2026-11-01", 0, None, None);
+    }
+
+    #[test]
+    fn a_window_asks_for_the_months_it_touches() {
+        let today = "2026-11-21";
+        check(today, 13, Some(("2026-10-01", "2026-11-01")), Some(("2026-10-01", "2026-11-01", 1)));
+        check(today, 13, Some(("2026-09-30", "2026-10-02")), Some(("2026-09-01", "2026-11-01", 2)));
+        check(today, 13, Some(("2020-01-01", "2030-01-01")), Some(("2025-10-01", "2026-11-21", 14)));
+        check(today, 1, Some(("2026-09-01", "2026-10-01")), None);
+        check(today, 13, Some(("2025-08-01", "2025-10-01")), None);
+        check(today, 13, Some(("2026-12-01", "2026-12-02")), None);
+    }
+
+    #[test]
+    fn what_collecting_costs_can_be_told_before() {
+        let plan = Plan { record_types: 8, refined: 0, backfill_months: 13 };
+        assert_eq!((plan.month(), plan.run(), plan.calendar_month(), plan.first_run()), (11, 12, 438, 155));
+        assert_eq!(plan.notes(0, 10_000_000).len(), 3);
+        assert!(plan.notes(0, 5_000_000)[3].contains("raise it to 6"));
+    }
+}

@@ -79,3 +79,33 @@ impl JsonSchema for Refine {
         json_schema!({ "type": "string", "pattern": "^(none|region|tag:.*\\S.*)$", "default": "none" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(refine: &str, key: &str, expected: Option<&str>) {
+        let refine = Refine::try_from(refine.to_owned()).expect("can be refined by");
+        assert_eq!(refine.value(key), expected);
+    }
+
+    #[test]
+    fn keys_say_what_they_say() {
+        check("region", "eu-west-1", Some("eu-west-1"));
+        check("region", "global", Some("global"));
+        check("region", "NoRegion", None);
+        check("tag:team", "team$payments", Some("payments"));
+        check("tag:team", "team$a$b", Some("a$b"));
+        check("tag:team", "team$", None);
+        check("tag:cost$center", "cost$center$7", Some("7"));
+        check("none", "anything", None);
+    }
+
+    #[test]
+    fn nothing_else_is_taken() {
+        for text in ["", "Region", "tag:", "tag: ", "team"] {
+            assert!(Refine::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

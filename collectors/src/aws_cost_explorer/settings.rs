@@ -75,6 +75,11 @@ impl SourceSettings for CostExplorerSettings {
                 "say whose bill it is: the 12 digits of the account that pays".to_owned(),
             ));
         }
+        let role = self.aws.role_arn.as_deref().unwrap_or_default();
+        if role.starts_with("arn:aws-") && !role.starts_with("arn:aws-cn:") {
+            let text = "is of a partition without Cost Explorer; the bill of its accounts is that of the account that pays for them";
+            problems.push(("role_arn", text.to_owned()));
+        }
         if self.backfill_months > REACH_MONTHS {
             problems.push((
                 "backfill_months",

@@ -1,9 +1,10 @@
 //! Where an answer goes.
 
+use std::io::SeekFrom;
 use std::path::Path;
 
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::FetchError;
 
@@ -16,11 +17,19 @@ pub struct Target<'a> {
     pub size: u64,
 }
 
+impl<'a> Target<'a> {
+    pub(super) async fn create(self) -> Result<Filling<'a>, FetchError> {
+        let file = File::create(self.path).await.map_err(|error| failed(self.path, &error))?;
+        Ok(Filling { file, path: self.path, expected: self.size, written: 0 })
+    }
+}
+
 /// A file that is being written.
 #[derive(Debug)]
 pub(super) struct Filling<'a> {
-    target: Target<'a>,
-    file: Option<File>,
+    file: File,
+    path: &'a Path,
+    expected: u64,
     written: u64,
 }
 
@@ -40,11 +49,7 @@ pub(super) enum Sink<'a> {
     File(Filling<'a>),
 }
 
-impl<'a> Sink<'a> {
-    pub(super) fn file(target: Target<'a>) -> Self {
-        Self::File(Filling { target, file: None, written: 0 })
-    }
-
+impl Sink<'_> {
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
@@ -53,9 +58,10 @@ impl<'a> Sink<'a> {
     pub(super) async fn restart(&mut self) -> Result<(), FetchError> {
         match self {
             Self::Memory { bytes, .. } => bytes.clear(),
-            Self::File(Filling { target, file, written }) => {
+            Self::File(Filling { file, path, written, .. }) => {
                 *written = 0;
-                *file = Some(File::create(target.path).await.map_err(|error| failed(target.path, &error))?);
+                file.seek(SeekFrom::Start(0)).await.map_err(|error| failed(path, &error))?;
+                file.set_len(0).await.map_err(|error| failed(path, &error))?;
             }
         }
         Ok(())
@@ -72,10 +78,9 @@ impl<'a> Sink<'a> {
                 bytes.extend_from_slice(more);
                 Ok(())
             }
-            Self::File(Filling { target, file, written }) => {
+            Self::File(Filling { file, path, written, .. }) => {
                 *written += more.len() as u64;
-                let file = file.as_mut().expect("it was made when the answer began");
-                file.write_all(more).await.map_err(|error| failed(target.path, &error))
+                file.write_all(more).await.map_err(|error| failed(path, &error))
             }
         }
     }
@@ -83,8 +88,8 @@ impl<'a> Sink<'a> {
     /// Whether what came is all of it, or why not.
     pub(super) fn check_size(&self) -> Result<(), String> {
         match self {
-            Self::File(Filling { target, written, .. }) if target.size != *written => {
-                Err(format!("{written} bytes came in place of {}", target.size))
+            Self::File(Filling { expected, written, .. }) if expected != written => {
+                Err(format!("{written} bytes came in place of {expected}"))
             }
             _ => Ok(()),
         }
@@ -101,10 +106,8 @@ impl<'a> Sink<'a> {
     /// Waits until a file is written: errors of a full disk may come this late.
     pub(super) async fn finish(self) -> Result<(), FetchError> {
         match self {
-            Self::File(Filling { target, file: Some(mut file), .. }) => {
-                file.flush().await.map_err(|error| failed(target.path, &error))
-            }
-            _ => Ok(()),
+            Self::Memory { .. } => Ok(()),
+            Self::File(Filling { mut file, path, .. }) => file.flush().await.map_err(|error| failed(path, &error)),
         }
     }
 }
