@@ -37,7 +37,9 @@ fn said(at: &Path, case: &str) -> String {
         let _ = write!(said, "$ outlay {}\n{out}{err}", asked.join(" "));
         out
     };
-    let import = ["--source", "damage", "--kind", "focus", case, "--accept-rejects"];
+    // A case is a FOCUS bill unless it says otherwise.
+    let kind = fs::read_to_string(at.join(case).join("kind")).unwrap_or_else(|_| "focus".to_owned());
+    let import = ["--source", "damage", "--kind", kind.trim(), case, "--accept-rejects"];
     let mut out = outlay(&["import"], &import[..5]);
     if out.contains(": refused") {
         out = outlay(&["import"], &import);

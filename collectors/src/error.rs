@@ -97,6 +97,17 @@ pub enum CollectError {
         /// What is wrong with it.
         what: String,
     },
+    /// The file is no Cost and Usage Report.
+    #[error(
+        "{}: not an AWS Cost and Usage Report, the columns {missing} are missing (or the same as section/Name)",
+        path.display()
+    )]
+    NotCur {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        missing: String,
+    },
     /// The files state several billing periods, so what a later import of them would replace is not clear.
     #[error(
         "{}: holds {periods} billing periods ({list}); say with --delivery KEY what a later import of the same files replaces",

@@ -55,6 +55,35 @@ impl ExactSum {
         }
     }
 
+    /// Adds the product of two numbers. Gives `false`, and adds nothing, when either is none that [`ExactSum::add`] takes.
+    pub fn add_product(&mut self, one: &str, other: &str) -> bool {
+        let (first, second) = (parse(one.as_bytes()), parse(other.as_bytes()));
+        if let (Some((first, power)), Some((second, more))) = (first, second)
+            && let Some(product) = first.checked_mul(second)
+        {
+            self.add_scaled(product, power + more);
+            return true;
+        }
+        let long = |text: &str, short: Option<(i128, i32)>| match short {
+            Some((integer, power)) => Some(BigDecimal::new(BigInt::from(integer), -i64::from(power))),
+            None => parse_long(text),
+        };
+        let (Some(first), Some(second)) = (long(one, first), long(other, second)) else { return false };
+        self.spilled += first * second;
+        true
+    }
+
+    /// Takes another sum away.
+    pub fn subtract(&mut self, other: &Self) {
+        for (power, sum) in &other.by_power {
+            match sum.checked_neg() {
+                Some(negative) => self.add_scaled(negative, *power),
+                None => self.spilled -= BigDecimal::new(BigInt::from(*sum), -i64::from(*power)),
+            }
+        }
+        self.spilled -= &other.spilled;
+    }
+
     /// Adds another sum.
     pub fn merge(&mut self, other: &Self) {
         other.by_power.iter().for_each(|(power, sum)| self.add_scaled(*sum, *power));
@@ -169,6 +198,20 @@ mod tests {
                 prop_assert_eq!(sum.total(), text.total(), "{:e}", double);
             }
         }
+    }
+
+    #[test]
+    fn products_and_differences_keep_every_digit() {
+        let mut sum = ExactSum::default();
+        let long = "12345678901234567890123456789012345678.5";
+        for (one, other) in [("0.02", "6.71E-8"), ("-3", "4e2"), (long, "2"), (long, long)] {
+            assert!(sum.add_product(one, other), "{one} × {other}");
+        }
+        assert!(!sum.add_product("1", "No Upfront") && !sum.add_product("", "1"));
+        let mut less = ExactSum::default();
+        assert!(less.add_product(long, long) && less.add(long) && less.add(long) && less.add("-1200"));
+        sum.subtract(&less);
+        assert_eq!(plain(&sum.total()), "0.000000001342");
     }
 
     #[test]

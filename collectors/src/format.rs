@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::CollectError;
 use crate::aws_cost_explorer::CostExplorer;
+use crate::aws_cur::AwsCur;
 use crate::delivery::{FileSurvey, Settings};
 use crate::focus::Focus;
 use crate::input::InputFile;
@@ -49,7 +50,7 @@ impl fmt::Debug for dyn Format {
 }
 
 /// Every format there is.
-pub const FORMATS: &[&dyn Format] = &[&Focus, &CostExplorer];
+pub const FORMATS: &[&dyn Format] = &[&Focus, &AwsCur, &CostExplorer];
 
 /// The format of this name.
 #[must_use]

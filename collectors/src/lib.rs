@@ -7,6 +7,7 @@
 
 pub mod aws;
 pub mod aws_cost_explorer;
+pub mod aws_cur;
 pub mod collector;
 pub mod delivery;
 pub mod error;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// Keys and columns that identify a person, whatever their value: in lower case, without `_` and `-`.
-const PERSON_KEYS: &[&str] = &["aws:createdby", "createdby", "userid", "apikeyid"];
+const PERSON_KEYS: &[&str] = &["aws:createdby", "createdby", "userid", "apikeyid", "iamprincipal", "useridentifier"];
 /// Distinct tag texts remembered; then the memory starts afresh.
 const REMEMBERED: usize = 100_000;
 

@@ -252,6 +252,12 @@ pub enum Repair {
     ServiceListed,
     /// A service without category in the bill, which the list of services does not have either.
     ServiceUnlisted,
+    /// A Savings Plan negation, folded into the covered usage that it offsets.
+    NegationFolded,
+    /// Savings Plan negations and covered usage that do not add up to nothing; what is left is a charge.
+    NegationUnpaired,
+    /// A kind of line that is not known, kept as an adjustment.
+    LineTypeUnknown,
 }
 
 impl Repair {
@@ -280,6 +286,9 @@ impl Repair {
         Self::OpenQuote,
         Self::ServiceListed,
         Self::ServiceUnlisted,
+        Self::NegationFolded,
+        Self::NegationUnpaired,
+        Self::LineTypeUnknown,
     ];
 
     /// Its code in reports.
@@ -309,6 +318,9 @@ impl Repair {
             Self::OpenQuote => "open_quote",
             Self::ServiceListed => "service_listed",
             Self::ServiceUnlisted => "service_unlisted",
+            Self::NegationFolded => "negation_folded",
+            Self::NegationUnpaired => "negation_unpaired",
+            Self::LineTypeUnknown => "line_type_unknown",
         }
     }
 }
@@ -345,6 +357,9 @@ impl Repair {
             Self::ServiceUnlisted => {
                 "a service without category, which the list of services does not have: [services] file may"
             }
+            Self::NegationFolded => "a Savings Plan negation, folded into the usage that it offsets",
+            Self::NegationUnpaired => "negations and covered usage that do not cancel out, the rest kept as a charge",
+            Self::LineTypeUnknown => "a kind of line that is not known, kept as an adjustment",
         }
     }
 }

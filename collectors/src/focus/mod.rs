@@ -5,7 +5,7 @@
 mod survey;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::delivery::{FileSurvey, Settings};
 use crate::format::{Each, Format};

@@ -35,6 +35,9 @@ const MAY_BE_PERSONS: &[&str] = &[
     "SubAccountName",
 ];
 
+/// Columns besides `Tags` that are objects of customers' own keys and values.
+const OBJECTS: &[&str] = &["AllocatedTags", "x_CostCategories"];
+
 /// The word as FOCUS spells it, where it is one of the allowed ones.
 fn spelled<'a>(allowed: &[&'a str], text: &'a str) -> &'a str {
     allowed.iter().copied().find(|word| word.eq_ignore_ascii_case(text)).unwrap_or(text)
@@ -49,7 +52,7 @@ impl Normaliser<'_> {
         if known.is_some() && raw.dtype().is_numeric() {
             self.count(Repair::TextFromNumber, (texts.values.len() - texts.values.null_count()) as u64);
         }
-        if target == "AllocatedTags" {
+        if OBJECTS.contains(&target) {
             return Ok(self.tags_without_persons(target, &texts.values));
         }
         if known.is_none() || MAY_BE_PERSONS.contains(&target) {

@@ -32,7 +32,7 @@ use super::Focus;
 use crate::{CollectError, Coverage, Delivery, Format, Normaliser, Settings, deliveries, input, surveys};
 
 /// What a delivery became.
-struct Read {
+pub(crate) struct Read {
     delivery: Delivery,
     charges: DataFrame,
     rejects: Vec<Reject>,
@@ -92,9 +92,26 @@ fn fixture(case: &str) -> PathBuf {
 
 /// Finds and surveys the bills at a path.
 fn list(path: &Path, key: Option<&str>, settings: &Settings) -> Result<Vec<Delivery>, CollectError> {
+    list_of(&Focus, path, key, settings)
+}
+
+fn list_of(
+    format: &dyn Format,
+    path: &Path,
+    key: Option<&str>,
+    settings: &Settings,
+) -> Result<Vec<Delivery>, CollectError> {
     let files = input::find(&[path.to_str().expect("UTF-8").to_owned()])?;
-    let surveys = surveys(&Focus, &files, settings, &|_| ())?;
-    deliveries(surveys, key.map(DeliveryKey::new).as_ref(), &Focus, settings)
+    let surveys = surveys(format, &files, settings, &|_| ())?;
+    deliveries(surveys, key.map(DeliveryKey::new).as_ref(), format, settings)
+}
+
+/// Reads all files at a path as one delivery in another format, whose lines need not be a charge each.
+pub(crate) fn read_of(format: &dyn Format, path: &Path, settings: &Settings) -> Result<Read, CollectError> {
+    let mut deliveries = list_of(format, path, Some("any"), settings)?;
+    let (read, magnitude) = normalise_of(format, deliveries.remove(0), settings)?;
+    read.assert_promises(&magnitude);
+    Ok(read)
 }
 
 /// Reads the one delivery at a path.
@@ -139,9 +156,23 @@ fn refusal(name: &str, bytes: impl AsRef<[u8]>) -> String {
 
 #[track_caller]
 fn normalise(delivery: Delivery, settings: &Settings) -> Result<Read, CollectError> {
+    let (read, magnitude) = normalise_of(&Focus, delivery, settings)?;
+    let taken = read.charges.height() + read.rejects.len();
+    assert_eq!(taken as u64, read.delivery.rows, "every row is in exactly one place");
+    read.assert_promises(&magnitude);
+    Ok(read)
+}
+
+type Magnitude = BTreeMap<Metric, Option<outlay_model::Money>>;
+
+fn normalise_of(
+    format: &dyn Format,
+    delivery: Delivery,
+    settings: &Settings,
+) -> Result<(Read, Magnitude), CollectError> {
     let (mut charges, mut rejects, mut batches) = (Vec::new(), Vec::new(), Vec::new());
     let mut normaliser = Normaliser::new(&delivery, settings);
-    Focus.normalise(&mut normaliser, &mut |batch| {
+    format.normalise(&mut normaliser, &mut |batch| {
         batches.push(batch.charges.height() + batch.rejects.len());
         charges.push(batch.charges);
         rejects.extend(batch.rejects);
@@ -151,14 +182,13 @@ fn normalise(delivery: Delivery, settings: &Settings) -> Result<Read, CollectErr
     let charges =
         charges.into_iter().reduce(|above, below| above.vstack(&below).expect("one schema")).unwrap_or_default();
     let read = Read { charges, rejects, batches, repairs, rounding, coverage, delivery };
-    read.assert_promises(&magnitude);
-    Ok(read)
+    Ok((read, magnitude))
 }
 
 impl Read {
     /// The cells of a column as text: instants in RFC 3339, amounts with every digit they have.
     #[track_caller]
-    fn column(&self, name: &str) -> Vec<Option<String>> {
+    pub(crate) fn column(&self, name: &str) -> Vec<Option<String>> {
         let series = self.charges.column(name).expect(name).as_materialized_series();
         match series.dtype() {
             DataType::Decimal(..) => {
@@ -169,32 +199,35 @@ impl Read {
         }
     }
 
+    /// The names of all columns.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.charges.columns().iter().map(|column| column.name().to_string()).collect()
+    }
+
     /// A cell as text; `-` for null.
     #[track_caller]
-    fn cell(&self, name: &str, row: usize) -> String {
+    pub(crate) fn cell(&self, name: &str, row: usize) -> String {
         self.column(name)[row].clone().unwrap_or_else(|| "-".to_owned())
     }
 
     /// Some columns of every charge, one line a charge, `-` for null.
     #[track_caller]
-    fn table(&self, columns: &[&str]) -> Vec<String> {
+    pub(crate) fn table(&self, columns: &[&str]) -> Vec<String> {
         let cells: Vec<_> = columns.iter().map(|name| self.column(name)).collect();
         let line = |row: usize| cells.iter().map(|column| column[row].as_deref().unwrap_or("-")).collect::<Vec<_>>();
         (0..self.charges.height()).map(|row| line(row).join(" | ")).collect()
     }
 
-    fn repairs(&self) -> Vec<(Repair, u64)> {
+    pub(crate) fn repairs(&self) -> Vec<(Repair, u64)> {
         self.repairs.iter().map(|(repair, times)| (*repair, *times)).collect()
     }
 
-    fn rejected(&self) -> Vec<String> {
+    pub(crate) fn rejected(&self) -> Vec<String> {
         self.rejects.iter().map(told).collect()
     }
 
     #[track_caller]
-    fn assert_promises(&self, magnitude: &BTreeMap<Metric, Option<outlay_model::Money>>) {
-        let taken = self.charges.height() + self.rejects.len();
-        assert_eq!(taken as u64, self.delivery.rows, "every row is in exactly one place");
+    fn assert_promises(&self, magnitude: &Magnitude) {
         let different: Vec<_> = self.balances().into_iter().filter(|balance| balance.difference() != 0).collect();
         assert!(different.is_empty(), "{different:#?}");
         if self.charges.width() == 0 {
