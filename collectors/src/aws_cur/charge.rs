@@ -165,7 +165,7 @@ impl<'a> Charges<'a> {
                 })
             }
             "ServiceName" => {
-                let names = [one("product_product_name"), one("product_servicename"), self.product_code];
+                let names = [one("product_product_name"), one("product_servicename")];
                 fill(target, charges, |charge| names.iter().find_map(|cells| cells.get(charge.row)))
             }
             "SkuId" => fill(target, charges, |charge| self.sku(charge)),

@@ -128,7 +128,7 @@ pub(super) const TARGETS: &[(&str, &[&str])] = &[
     ("RegionName", &["product_region_code", "product_region", "product"]),
     ("ResourceId", &["line_item_resource_id", "reservation_reservation_a_r_n", "savings_plan_savings_plan_a_r_n"]),
     ("ResourceType", &["line_item_resource_id", "reservation_reservation_a_r_n", "savings_plan_savings_plan_a_r_n"]),
-    ("ServiceName", &["line_item_product_code", "product_product_name", "product_servicename", "product"]),
+    ("ServiceName", &["product_product_name", "product_servicename", "product"]),
     ("SkuId", &["product_sku", "pricing_rate_code", "product"]),
     ("SkuMeter", &["line_item_usage_type"]),
     ("SkuPriceId", &["pricing_rate_code"]),

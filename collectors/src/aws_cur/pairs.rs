@@ -157,9 +157,7 @@ impl Pairs {
         }
         let pairs = || left.values().map(|(pair, _)| pair);
         add("ChargePeriodEnd", pairs().map(|pair| pair.end.as_deref()).collect());
-        let code = KEY.iter().position(|(_, target)| *target == "x_ServiceCode").unwrap_or_default();
-        let names = pairs().zip(&keys).map(|(pair, key)| pair.service.as_deref().or(Some(key[code])));
-        add("ServiceName", names.collect());
+        add("ServiceName", pairs().map(|pair| pair.service.as_deref()).collect());
         add("BilledCost", left.values().map(|(_, sum)| Some(sum.as_str())).collect());
         for cost in ["EffectiveCost", "ListCost", "ContractedCost"] {
             add(cost, vec![Some("0"); left.len()]);

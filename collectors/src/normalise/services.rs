@@ -54,10 +54,11 @@ impl Normaliser<'_> {
                 None => {
                     let expected = category.is_none() && called.count() > 0;
                     unknown += if expected && provider.is_some_and(|name| services.knows(name)) { times } else { 0 };
-                    (name, category, subcategory)
+                    // A code is no name, but tells services apart.
+                    (name.or(code), category, subcategory)
                 }
             };
-            filled += if answer == (name, category, subcategory) { 0 } else { times };
+            filled += if found.is_none() || answer == (name, category, subcategory) { 0 } else { times };
             said.push(answer);
         }
         let column = |name: &str, cells: Vec<Option<&str>>| {
