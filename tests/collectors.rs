@@ -37,19 +37,41 @@ struct Case {
     odd: (&'static str, &'static str),
 }
 
-const CASES: &[Case] = &[
-    Case {
-        kind: "focus",
-        month: || NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"),
-        variables: BTreeMap::new,
-        plant: |folder| {
-            let text = "\
+/// A bill of FOCUS.
+const BILL: &str = "\
 BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,ChargePeriodEnd,BilledCost,EffectiveCost,ProviderName,Oddity
 1,USD,2026-10-01T00:00:00Z,2026-10-01T00:00:00Z,2026-10-02T00:00:00Z,1.25,1.25,Nimbus,kept
 1,USD,2026-10-01T00:00:00Z,2026-10-31T00:00:00Z,2026-11-01T00:00:00Z,1,1,Nimbus,
 1,USD,2026-10-01T00:00:00Z,some day,,0.5,0.5,Nimbus,
 ";
-            fs::write(folder.join("october.csv"), text).expect("writes");
+
+const CASES: &[Case] = &[
+    Case {
+        kind: "aws_data_export",
+        month: || NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"),
+        variables: BTreeMap::new,
+        plant: |folder| {
+            let bill = "data/BILLING_PERIOD=2026-10/focus-00001.csv";
+            let manifest = format!(r#"{{"tableName":"FOCUS_1_0_AWS","dataFiles":["s3://bills/focus/{bill}"]}}"#);
+            let another = "data/BILLING_PERIOD=2026-10/focus-00002.csv";
+            let listing = "metadata/BILLING_PERIOD=2026-10/focus-Manifest.json";
+            for (name, text) in [(bill, BILL), (another, BILL), (listing, manifest.as_str())] {
+                let path = folder.join(name);
+                fs::create_dir_all(path.parent().expect("a folder")).expect("creates");
+                fs::write(path, text).expect("writes");
+            }
+            format!("url = {}", toml::Value::from(format!("file://{}", folder.display())))
+        },
+        billed: "2.75",
+        rejected: Some("0.5"),
+        odd: ("x_Oddity", "kept"),
+    },
+    Case {
+        kind: "focus",
+        month: || NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"),
+        variables: BTreeMap::new,
+        plant: |folder| {
+            fs::write(folder.join("october.csv"), BILL).expect("writes");
             format!("path = {}", toml::Value::from(folder.display().to_string()))
         },
         billed: "2.75",

@@ -64,12 +64,13 @@ impl Catalog {
 
 impl Catalog {
     /// Notes by what the provider tells the edition of a live part by now, when it is the same charges as before. No answer
-    /// changes.
+    /// changes; the generation is raised all the same, because readers keep what they know of parts by it.
     ///
     /// # Errors
     /// [`CatalogError::Superseded`] when the part is not live as it was read: nothing has changed.
     pub async fn note_edition(&self, part: &Part, edition: Option<String>) -> Result<(), CatalogError> {
         let mut tx = self.begin().await?;
+        raise_generation(&mut tx).await?;
         exchange(&mut tx, part, &Part { edition, ..part.clone() }).await?;
         tx.commit().await.during("note the edition of the part")
     }

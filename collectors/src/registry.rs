@@ -1,11 +1,14 @@
 //! Every kind of source there is. A new provider adds its line here (docs/COLLECTORS.md).
 
 use crate::collector::Kind;
-use crate::{aws_cost_explorer, folder};
+use crate::{aws_cost_explorer, aws_data_export, folder};
 
 /// All kinds.
-pub const KINDS: &[Kind] =
-    &[Kind::of::<aws_cost_explorer::CostExplorerSettings>(), Kind::of::<folder::FolderSettings>()];
+pub const KINDS: &[Kind] = &[
+    Kind::of::<aws_cost_explorer::CostExplorerSettings>(),
+    Kind::of::<aws_data_export::DataExportSettings>(),
+    Kind::of::<folder::FolderSettings>(),
+];
 
 /// The kind of this name.
 #[must_use]

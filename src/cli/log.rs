@@ -1,12 +1,18 @@
 //! The log, on standard error: standard output is for answers.
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{FilterFn, ParseError};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// What is logged by the crate, for whoever looks for a fault.
 const VARIABLE: &str = "OUTLAY_LOG";
+
+/// Libraries that tell whole requests below this level, with their signatures and tokens.
+const TELLTALES: &[&str] = &["aws_", "h2", "hyper", "object_store", "reqwest", "rustls"];
 
 /// The variable is not understood.
 #[derive(Debug, thiserror::Error)]
@@ -26,11 +32,17 @@ pub(super) fn start(settings: Log) -> Result<(), LogError> {
     };
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Whatever the variable says.
+    let safe = FilterFn::new(is_safe);
     match settings.format {
-        LogFormat::Text => log.with_ansi(colours).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
+        LogFormat::Text => log.with_ansi(colours).finish().with(safe).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).finish().with(safe).init(),
     }
     Ok(())
+}
+
+fn is_safe(about: &Metadata<'_>) -> bool {
+    *about.level() <= Level::INFO || !TELLTALES.iter().any(|library| about.target().starts_with(library))
 }
 
 const fn word(level: LogLevel) -> &'static str {

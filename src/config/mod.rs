@@ -81,8 +81,8 @@ pub struct Collect {
     /// How many sources are collected at once: at least 1.
     #[schemars(range(min = 1))]
     pub sources_at_once: u32,
-    /// The most seconds that a source is begun after the time its schedule says: each source and server has its own share of
-    /// them, so that not all begin at once.
+    /// The most seconds that a source is begun after the time its schedule says, and at most a tenth of the time until its next
+    /// one: each source and server has its own share of them, so that not all begin at once.
     pub jitter_seconds: u32,
     /// How many seconds a server that gives no sign of life keeps what it collects, before another one takes it over: at
     /// least 3.

@@ -348,7 +348,7 @@ fn print_says_where_each_value_comes_from() {
 
 #[test]
 fn every_checked_in_file_loads() {
-    for name in ["outlay.example.toml", "demo.toml"] {
+    for name in ["outlay.example.toml", "demo.toml", "aws_data_export.example.toml"] {
         let path = repository().join("config").join(name);
         Config::load(Some(&path), std::iter::empty(), None).unwrap_or_else(|error| panic!("{error}"));
     }

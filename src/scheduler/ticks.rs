@@ -36,7 +36,7 @@ impl Ticks {
             let schedule = Schedule::parse(&text).with_context(|| format!("{name}: the schedule {text:?}"))?;
             let timer = Timer {
                 app: app.clone(),
-                late_by: lateness(&name, app.collect.jitter_seconds),
+                late_by: lateness(&name, &schedule, app.collect.jitter_seconds),
                 name,
                 schedule,
                 bell: Arc::clone(bell),
@@ -102,9 +102,12 @@ impl Timer {
 }
 
 /// How long after its time a source is begun: always the same for one source in one replica, so that sources with the same
-/// schedule do not all begin at once, nor all replicas ask at once.
-fn lateness(source: &SourceName, most_seconds: u32) -> Duration {
+/// schedule do not all begin at once, nor all replicas ask at once; and little, held against the time between two times.
+fn lateness(source: &SourceName, schedule: &Schedule, most_seconds: u32) -> Duration {
+    let next = schedule.next_after(now());
+    let gap = next.and_then(|next| (schedule.next_after(next)? - next).to_std().ok());
+    let most = Duration::from_secs(most_seconds.into()).min(gap.unwrap_or_default() / 10);
     let mut hasher = DefaultHasher::new();
     (source, holder()).hash(&mut hasher);
-    Duration::from_millis(hasher.finish() % (u64::from(most_seconds) * 1000 + 1))
+    Duration::from_millis(hasher.finish() % (most.as_secs() * 1000 + u64::from(most.subsec_millis()) + 1))
 }

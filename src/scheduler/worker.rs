@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlay_catalog::Which;
-use outlay_model::{Job, JobProgress, JobState};
+use outlay_model::{Job, JobProgress, JobState, SourceName};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -18,12 +18,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Works until it is asked to stop, and then until what is under way has ended.
 pub(super) async fn run(app: App, bell: Arc<Notify>, stop: Stop) {
     let room = app.collect.sources_at_once as usize;
+    // Others may be configured where this configuration is older.
+    let sources: Vec<SourceName> = app.sources.iter().map(|source| source.name.clone()).collect();
     let mut under_way = JoinSet::new();
     let mut away = false;
     while !stop.asked.is_cancelled() {
         while under_way.len() < room {
             let now = now();
-            match app.catalog.claim(Which::Any, &holder(), now, now + app.lease()).await {
+            match app.catalog.claim(Which::Of(&sources), &holder(), now, now + app.lease()).await {
                 Ok(Some(job)) => {
                     under_way.spawn(one(app.clone(), job, stop.clone()));
                     away = false;
@@ -57,14 +59,15 @@ async fn one(app: App, job: Job, stop: Stop) {
     match work(&app, &job, &stop, Arc::new(Quiet)).await {
         Ok(Ended { state, progress, message }) => {
             let JobProgress { listed, skipped, done, failed } = progress;
+            let said = message.as_deref();
             match state {
                 JobState::Failed => {
-                    tracing::warn!(%source, job = %id, listed, skipped, done, failed, message, "failed")
+                    tracing::warn!(%source, job = %id, listed, skipped, done, failed, error = said, "collecting failed");
                 }
                 JobState::Queued => {
                     tracing::info!(%source, job = %id, listed, skipped, done, "stopped; it is gone on with")
                 }
-                _ => tracing::info!(%source, job = %id, listed, skipped, done, message, "collected"),
+                _ => tracing::info!(%source, job = %id, listed, skipped, done, note = said, "collected"),
             }
         }
         Err(error) => tracing::warn!(%source, job = %id, %error, "left to whoever takes it on next"),

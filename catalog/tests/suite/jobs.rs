@@ -43,7 +43,8 @@ async fn sources(catalog: &Catalog, names: &[&str]) {
 }
 
 async fn claim(catalog: &Catalog, holder: &str, minute: i64) -> Option<Job> {
-    catalog.claim(Which::Any, holder, at(minute), at(minute + 5)).await.expect("asks")
+    let known: Vec<_> = catalog.sources().await.expect("reads").into_iter().map(|known| known.source.name).collect();
+    catalog.claim(Which::Of(&known), holder, at(minute), at(minute + 5)).await.expect("asks")
 }
 
 async fn state(catalog: &Catalog, id: &str) -> JobState {
@@ -134,6 +135,12 @@ async fn jobs_are_taken_on_in_turn_one_of_each_source(place: &Place) {
     let taken = claim(catalog, "one", 3).await.expect("is there");
     assert_eq!((taken.id.as_str(), taken.fence, taken.holder.as_deref()), ("j1", 1, Some("one")));
     assert_eq!((taken.started_at, taken.expires_at), (Some(at(3)), Some(at(8))));
+    // Whoever knows only c takes on none of a.
+    let only_c = catalog.claim(Which::Of(&[source("c")]), "three", at(3), at(4)).await.expect("asks");
+    let only_c = only_c.expect("is there");
+    assert_eq!(only_c.id.as_str(), "j3");
+    catalog.release_job(&only_c.fence(), NO_PROGRESS, at(3)).await.expect("gives back");
+    assert_eq!(catalog.claim(Which::Of(&[]), "three", at(3), at(4)).await.expect("asks"), None);
     // Another of b waits until this one is over.
     catalog.request(&wanted("j4", "b"), at(4)).await.expect("asks");
     let mut others = vec![];
@@ -342,11 +349,12 @@ async fn old_jobs_are_forgotten(place: &Place) {
 async fn an_interrupted_claim_leaves_the_job_for_others(place: &Place) {
     let (catalog, other) = (&place.catalog, place.replica().await);
     sources(catalog, &["aws"]).await;
+    let aws = [source("aws")];
     for polls in 0..25 {
         let id = format!("j{polls}");
         catalog.request(&wanted(&id, "aws"), at(polls)).await.expect("asks");
         {
-            let mut claim = std::pin::pin!(catalog.claim(Which::Any, "one", at(polls), at(polls + 1)));
+            let mut claim = std::pin::pin!(catalog.claim(Which::Of(&aws), "one", at(polls), at(polls + 1)));
             let mut left = polls;
             std::future::poll_fn(|cx| {
                 if left == 0 || claim.as_mut().poll(cx).is_ready() {
@@ -358,7 +366,8 @@ async fn an_interrupted_claim_leaves_the_job_for_others(place: &Place) {
             .await;
         }
         let later: DateTime<Utc> = at(polls + 2);
-        let taken = tokio::time::timeout(Duration::from_secs(20), other.claim(Which::Any, "two", later, at(polls + 9)));
+        let taken =
+            tokio::time::timeout(Duration::from_secs(20), other.claim(Which::Of(&aws), "two", later, at(polls + 9)));
         let taken = taken.await.expect("nobody holds a lock").expect("asks").expect("is there");
         assert_eq!(taken.id.as_str(), id);
         other.finish_job(&taken.fence(), JobState::Done, NO_PROGRESS, None, later).await.expect("ends");

@@ -10,6 +10,7 @@ use crate::bill::{Bill, at, delivery, source};
 use crate::place::Place;
 
 crate::stories![
+    an_edition_that_is_noted_is_known_to_every_reader,
     a_rebuilt_file_takes_the_place_of_the_old_one,
     a_bundle_lives_as_long_as_one_of_its_parts,
     detail_that_expired_is_swept_after_the_grace,
@@ -85,6 +86,21 @@ async fn a_rebuilt_file_takes_the_place_of_the_old_one(place: &Place) {
 fn bundled(part: &Part, id: &str, parts: u64) -> Part {
     let files = vec![part.files[0].clone(), daily(id)];
     Part { files, bundle: Some(Bundle { id: PartId::new(id), parts }), ..part.clone() }
+}
+
+async fn an_edition_that_is_noted_is_known_to_every_reader(place: &Place) {
+    let (catalog, reader) = (&place.catalog, place.replica().await);
+    Bill::new("p1").bring(catalog, 1).await.expect("commits");
+    let before = live(&reader).await.remove(0);
+    let edition = Some("etag-2".to_owned());
+    catalog.note_edition(&before, edition.clone()).await.expect("notes");
+    // Both had a snapshot in memory.
+    for catalog in [catalog, &reader] {
+        assert_eq!(live(catalog).await, [Part { edition: edition.clone(), ..before.clone() }]);
+    }
+    let error = reader.note_edition(&before, None).await.expect_err("is not as it was read");
+    assert!(matches!(error, CatalogError::Superseded { .. }), "{error}");
+    reader.close().await;
 }
 
 async fn a_bundle_lives_as_long_as_one_of_its_parts(place: &Place) {

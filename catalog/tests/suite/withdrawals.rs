@@ -72,7 +72,11 @@ async fn a_withdrawal_is_fenced_by_what_it_retires_and_by_its_job(place: &Place)
     assert_eq!(error.to_string(), "aws 2026-10: p1 was to be replaced, but p2 is live by now; run the source again");
 
     catalog.request(&wanted("j1", "aws"), at(3)).await.expect("asks");
-    let job = catalog.claim(Which::Any, "one", at(3), at(4)).await.expect("asks").expect("is there");
+    let job = catalog
+        .claim(Which::Only(&wanted("j1", "aws").id), "one", at(3), at(4))
+        .await
+        .expect("asks")
+        .expect("is there");
     let fenced = |minute| Withdrawal { fence: Some(job.fence()), ..withdrawal(&new, "w1", minute) };
     let error = catalog.withdraw(&fenced(4)).await.expect_err("is late");
     assert!(matches!(error, CatalogError::LeaseLost { .. }), "{error}");

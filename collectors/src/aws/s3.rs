@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use object_store::aws::{AwsAuthorizer, AwsCredential};
 use object_store::client::{HttpRequest, HttpRequestBody};
-use reqwest::header::{ETAG, IF_MATCH};
+use reqwest::header::{ETAG, HeaderValue, IF_MATCH, RANGE};
 use reqwest::{Request, Url};
 use serde::Deserialize;
 
@@ -156,7 +156,26 @@ impl Bucket {
             let mut ask = Ask::get(&place, self.url(&object.key, &[]));
             let etag = object.etag.parse().map_err(|_| FetchError::Changed { place: place.clone() })?;
             ask.request.headers_mut().insert(IF_MATCH, etag);
-            self.aws.http().download(ask, self, &Target { path, size: object.size }).await
+            let headers = self.aws.http().download(ask, self, Target { path, size: object.size }).await?;
+            // Not every stand-in for S3 keeps to If-Match.
+            match headers.get(ETAG).is_none_or(|etag| etag.as_bytes() == object.etag.as_bytes()) {
+                true => Ok(()),
+                false => Err(FetchError::Changed { place: place.clone() }),
+            }
+        })
+        .await
+    }
+
+    /// Whether an object may be read: asks for no more than its first byte.
+    ///
+    /// # Errors
+    /// [`FetchError`] when it may not, or is not there.
+    pub async fn probe(&self, key: &str) -> Result<(), FetchError> {
+        let place = self.place(key);
+        self.in_region(|| async {
+            let mut ask = Ask::get(&place, self.url(key, &[]));
+            ask.request.headers_mut().insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+            self.aws.http().send(ask, self, 1).await.map(drop)
         })
         .await
     }

@@ -191,14 +191,20 @@ impl Http {
         Ok(Answer { place: ask.place.to_owned(), headers, body: sink.into_memory().into() })
     }
 
-    /// Asks for a file, and streams it to where it is kept.
+    /// Asks for a file, streams it to where it is kept, and gives the headers that came with it.
     ///
     /// # Errors
     /// [`FetchError`] when it is not there in its whole size after all attempts.
-    pub async fn download(&self, ask: Ask<'_>, vendor: &dyn Vendor, target: &Target<'_>) -> Result<(), FetchError> {
-        let mut sink = Sink::File(target.create().await?);
-        self.fill(&ask, vendor, &mut sink).await?;
-        sink.finish().await
+    pub async fn download(
+        &self,
+        ask: Ask<'_>,
+        vendor: &dyn Vendor,
+        target: Target<'_>,
+    ) -> Result<HeaderMap, FetchError> {
+        let mut sink = Sink::file(target);
+        let headers = self.fill(&ask, vendor, &mut sink).await?;
+        sink.finish().await?;
+        Ok(headers)
     }
 
     /// Attempt after attempt.

@@ -1,10 +1,9 @@
 //! Where an answer goes.
 
-use std::io::SeekFrom;
 use std::path::Path;
 
 use tokio::fs::File;
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 use super::FetchError;
 
@@ -17,19 +16,11 @@ pub struct Target<'a> {
     pub size: u64,
 }
 
-impl<'a> Target<'a> {
-    pub(super) async fn create(self) -> Result<Filling<'a>, FetchError> {
-        let file = File::create(self.path).await.map_err(|error| failed(self.path, &error))?;
-        Ok(Filling { file, path: self.path, expected: self.size, written: 0 })
-    }
-}
-
 /// A file that is being written.
 #[derive(Debug)]
 pub(super) struct Filling<'a> {
-    file: File,
-    path: &'a Path,
-    expected: u64,
+    target: Target<'a>,
+    file: Option<File>,
     written: u64,
 }
 
@@ -49,7 +40,11 @@ pub(super) enum Sink<'a> {
     File(Filling<'a>),
 }
 
-impl Sink<'_> {
+impl<'a> Sink<'a> {
+    pub(super) fn file(target: Target<'a>) -> Self {
+        Self::File(Filling { target, file: None, written: 0 })
+    }
+
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
@@ -58,10 +53,9 @@ impl Sink<'_> {
     pub(super) async fn restart(&mut self) -> Result<(), FetchError> {
         match self {
             Self::Memory { bytes, .. } => bytes.clear(),
-            Self::File(Filling { file, path, written, .. }) => {
+            Self::File(Filling { target, file, written }) => {
                 *written = 0;
-                file.seek(SeekFrom::Start(0)).await.map_err(|error| failed(path, &error))?;
-                file.set_len(0).await.map_err(|error| failed(path, &error))?;
+                *file = Some(File::create(target.path).await.map_err(|error| failed(target.path, &error))?);
             }
         }
         Ok(())
@@ -78,9 +72,10 @@ impl Sink<'_> {
                 bytes.extend_from_slice(more);
                 Ok(())
             }
-            Self::File(Filling { file, path, written, .. }) => {
+            Self::File(Filling { target, file, written }) => {
                 *written += more.len() as u64;
-                file.write_all(more).await.map_err(|error| failed(path, &error))
+                let file = file.as_mut().expect("it was made when the answer began");
+                file.write_all(more).await.map_err(|error| failed(target.path, &error))
             }
         }
     }
@@ -88,8 +83,8 @@ impl Sink<'_> {
     /// Whether what came is all of it, or why not.
     pub(super) fn check_size(&self) -> Result<(), String> {
         match self {
-            Self::File(Filling { expected, written, .. }) if expected != written => {
-                Err(format!("{written} bytes came in place of {expected}"))
+            Self::File(Filling { target, written, .. }) if target.size != *written => {
+                Err(format!("{written} bytes came in place of {}", target.size))
             }
             _ => Ok(()),
         }
@@ -106,8 +101,10 @@ impl Sink<'_> {
     /// Waits until a file is written: errors of a full disk may come this late.
     pub(super) async fn finish(self) -> Result<(), FetchError> {
         match self {
-            Self::Memory { .. } => Ok(()),
-            Self::File(Filling { mut file, path, .. }) => file.flush().await.map_err(|error| failed(path, &error)),
+            Self::File(Filling { target, file: Some(mut file), .. }) => {
+                file.flush().await.map_err(|error| failed(target.path, &error))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -209,11 +209,11 @@ async fn a_file_is_whole_or_an_error() {
     let target = Target { path: &path, size: 5 };
     let teller =
         Teller::start(vec![Tale::ok("much too long"), Tale::CutShort("wh".to_owned()), Tale::ok("whole")]).await;
-    http(quick()).download(ask(&teller), &Bearer::default(), &target).await.expect("comes in the end");
+    http(quick()).download(ask(&teller), &Bearer::default(), target).await.expect("comes in the end");
     assert_eq!(std::fs::read_to_string(&path).expect("reads"), "whole");
 
     let teller = Teller::start(vec![Tale::ok("half")]).await;
-    let error = http(quick()).download(ask(&teller), &Bearer::default(), &target).await.expect_err("fails");
+    let error = http(quick()).download(ask(&teller), &Bearer::default(), target).await.expect_err("fails");
     assert!(error.to_string().starts_with("the costs: 4 bytes came in place of 5, after 3 attempts"), "{error}");
 }
 

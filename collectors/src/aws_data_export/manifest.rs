@@ -1,0 +1,81 @@
+//! What a manifest says. Of Data Exports only `dataFiles` is certain (AWS documents no manifest), so everything else is a
+//! hint.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Format;
+use crate::http::{Answer, FetchError};
+
+/// What a manifest says.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    /// The keys of its files, as it was written: of another bucket or folder where the export was copied.
+    pub keys: Vec<String>,
+    /// What its files are.
+    pub format: &'static dyn Format,
+    /// What AWS calls the table: `FOCUS_1_2_AWS`, `COST_AND_USAGE_REPORT`; none in a legacy report.
+    pub table: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    data_files: Option<Vec<String>>,
+    report_keys: Option<Vec<String>>,
+    table_name: Option<String>,
+    compression: Option<String>,
+    #[serde(default)]
+    columns: Vec<Value>,
+}
+
+impl Manifest {
+    pub(super) fn read(answer: &Answer) -> Result<Self, FetchError> {
+        let written: Written = answer.json()?;
+        let not = |what: &str, advice: &str| FetchError::NotUnderstood {
+            place: answer.place.clone(),
+            what: what.to_owned(),
+            advice: advice.to_owned(),
+        };
+        let format = format(&written).ok_or_else(|| {
+            not(
+                "neither its table nor its columns are those of a FOCUS or cost and usage export",
+                "give the source the url of such an export",
+            )
+        })?;
+        let zipped = written.compression.is_some_and(|how| how.eq_ignore_ascii_case("ZIP"));
+        let keys = written.data_files.or(written.report_keys).unwrap_or_default();
+        if zipped || keys.iter().any(|key| key.to_lowercase().ends_with(".zip")) {
+            return Err(not("its files are zipped", "choose GZIP or Parquet in the report's settings"));
+        }
+        if keys.is_empty() {
+            return Err(not("it lists no files", "wait for the next delivery"));
+        }
+        let keys = keys.into_iter().map(|key| without_bucket(&key).to_owned()).collect();
+        Ok(Self { keys, format, table: written.table_name })
+    }
+}
+
+/// Of the table if it is said, else of the columns.
+fn format(written: &Written) -> Option<&'static dyn Format> {
+    let name = |column: &Value| {
+        let text = column.as_str().or_else(|| column.get("name")?.as_str()).unwrap_or_default();
+        text.to_lowercase().replace('_', "")
+    };
+    let has = |wanted: &str| written.columns.iter().any(|column| name(column) == wanted);
+    let kind = match written.table_name.as_deref() {
+        Some(table) if table.starts_with("FOCUS") => "focus",
+        Some("COST_AND_USAGE_REPORT") => "aws_cur",
+        _ if has("billedcost") && has("chargeperiodstart") => "focus",
+        // `line_item_unblended_cost`, or legacy's `UnblendedCost` of the category `lineItem`.
+        _ if has("lineitemunblendedcost") || has("unblendedcost") => "aws_cur",
+        _ if written.report_keys.is_some() => "aws_cur",
+        _ => return None,
+    };
+    crate::format(kind)
+}
+
+/// The key of `s3://bucket/key`; some manifests have only that.
+fn without_bucket(text: &str) -> &str {
+    text.strip_prefix("s3://").and_then(|rest| Some(rest.split_once('/')?.1)).unwrap_or(text)
+}
