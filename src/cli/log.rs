@@ -11,8 +11,11 @@ use crate::config::{Log, LogFormat, LogLevel};
 /// What is logged by the crate, for whoever looks for a fault.
 const VARIABLE: &str = "OUTLAY_LOG";
 
-/// Libraries that tell whole requests below this level, with their signatures and tokens.
-const TELLTALES: &[&str] = &["aws_", "h2", "hyper", "object_store", "reqwest", "rustls"];
+/// Libraries that tell whole requests at the levels below `info`, with their signatures and tokens.
+const TELLTALES: &[&str] = &["h2", "hyper", "object_store", "reqwest", "rustls"];
+
+/// Libraries whose warnings quote whole answers, with the keys in them. What they fail with is in our own errors.
+const MUTE: &str = "aws_";
 
 /// The variable is not understood.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +45,9 @@ pub(super) fn start(settings: Log) -> Result<(), LogError> {
 }
 
 fn is_safe(about: &Metadata<'_>) -> bool {
-    *about.level() <= Level::INFO || !TELLTALES.iter().any(|library| about.target().starts_with(library))
+    let target = about.target();
+    let tells = *about.level() > Level::INFO && TELLTALES.iter().any(|library| target.starts_with(library));
+    !tells && !target.starts_with(MUTE)
 }
 
 const fn word(level: LogLevel) -> &'static str {

@@ -333,10 +333,18 @@ async fn no_secret_is_said_whatever_happens() {
     let place = Place::with(ROLE).await;
     place.bucket.overwrite(&[costs(&["1"])]);
     let denied = "<Error><Code>SignatureDoesNotMatch</Code><Message>The canonical request was THEIRS</Message></Error>";
-    for harm in [None, Some(Harm::Answer(403, denied.to_owned())), Some(Harm::Reset)] {
-        if let Some(harm) = harm {
-            place.proxy.harm(&["list-type=2"], 1000, harm);
-        }
+    // Keys that cannot be read are keys for all that.
+    let keys =
+        "<AssumeRoleResponse><AssumeRoleResult><Credentials><SecretAccessKey>THEIRS</SecretAccessKey><Expiration>soon";
+    for (request, harm) in [
+        ("nothing", Harm::Reset),
+        ("list-type=2", Harm::Answer(403, denied.to_owned())),
+        ("list-type=2", Harm::Reset),
+        ("POST", Harm::Answer(200, keys.to_owned())),
+        ("POST", Harm::CutShort),
+    ] {
+        place.proxy.heal();
+        place.proxy.harm(&[request], 1000, harm);
         let trace = [("OUTLAY_LOG", "trace"), ("RUST_BACKTRACE", "1")];
         let done = place.outlay(&trace, &["collect"]);
         let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
@@ -347,7 +355,7 @@ async fn no_secret_is_said_whatever_happens() {
             lines.filter_map(|line| line.strip_prefix(name)).map(ToOwned::to_owned).collect::<Vec<_>>()
         };
         let mut secrets = [header("x-amz-security-token: "), header("authorization: ")].concat();
-        assert!(secrets.len() > 1, "{heard:#?}");
+        assert!(!secrets.is_empty(), "{heard:#?}");
         secrets.extend(["Signature=", SECRET, "THEIRS", "X-Amz-Security-Token="].map(ToOwned::to_owned));
         for secret in secrets {
             let place = said.find(&secret);
@@ -359,6 +367,33 @@ async fn no_secret_is_said_whatever_happens() {
             assert!(!String::from_utf8_lossy(&kept).contains(SECRET), "{}", path.display());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_what_there_is_or_what_is_missing() {
+    let place = Place::new().await;
+    let said = place.ran(&["check"], 1);
+    assert!(
+        said.contains(
+            "aws: an export at s3://BUCKET/exports/focus: is not there; correct url, or wait for the export's first"
+        ),
+        "{said}"
+    );
+    place.bucket.overwrite(&[costs(&["1"]), costs(&["2"])]);
+    let said = place.ran(&["check"], 0);
+    assert!(said.contains("a Data Export with one billing period, 2026-10"), "{said}");
+    assert!(said.contains("2026-10: focus (FOCUS_1_0_AWS), 2 files, 1 MiB, written "), "{said}");
+    place.proxy.heard();
+    place.ran(&["check"], 0);
+    let read: Vec<String> = place.proxy.heard().into_iter().filter(|request| request.contains(ASKED)).collect();
+    assert!(read.len() == 1 && read[0].contains("range: bytes=0-0"), "no row is read: {read:#?}");
+    let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+    place.proxy.harm(&[ASKED], 1000, Harm::Answer(403, denied.to_owned()));
+    let said = place.ran(&["check"], 1);
+    assert!(
+        said.contains("focus-00001.csv: refused: Access Denied (AccessDenied); allow s3:ListBucket and s3:GetObject"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

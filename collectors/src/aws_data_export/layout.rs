@@ -50,7 +50,7 @@ impl Layout {
     pub(super) async fn find(place: &Place, prefix: &str) -> Result<Self, FetchError> {
         let doubled = prefix.rsplit_once('/').map(|(parent, name)| format!("{parent}//{name}/"));
         let mut seen = BTreeSet::new();
-        for root in [Some(format!("{prefix}/")), doubled].into_iter().flatten() {
+        for root in [Some(format!("{prefix}/")), doubled, Some(format!("{prefix}//"))].into_iter().flatten() {
             let folders = place.list(&root, true).await?.folders;
             let names = || folders.iter().map(|folder| last(folder));
             if names().any(|name| name.eq_ignore_ascii_case("metadata")) {
@@ -59,7 +59,7 @@ impl Layout {
             if names().any(|name| legacy_days(name).is_some()) {
                 return Ok(Self { root, legacy: true });
             }
-            seen.extend(names().map(ToOwned::to_owned));
+            seen.extend(names().filter(|name| !name.is_empty()).map(ToOwned::to_owned));
         }
         let seen: Vec<String> = seen.into_iter().take(5).collect();
         let advice = match seen.as_slice() {
@@ -123,7 +123,7 @@ pub(super) fn is_of_one_run(key: &str) -> bool {
 
 /// The last piece of a folder's key.
 fn last(folder: &str) -> &str {
-    folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    folder.strip_suffix('/').unwrap_or(folder).rsplit('/').next().unwrap_or_default()
 }
 
 /// When the execution began that a key's folder is named for: `2026-10-18T20:16:37.306Z-3695a728-…`. A copied bucket

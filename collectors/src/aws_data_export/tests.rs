@@ -177,6 +177,7 @@ async fn a_file_that_is_not_there_is_named_and_the_rest_is_none_the_worse() {
 async fn a_url_that_is_not_an_export_says_what_is_there() {
     for (file, expected) in [
         ("focus/daily/metadata/x", "there are daily: give the url of the export itself"),
+        ("other/metadata/x", "correct url, or wait for the export's first delivery (up to 24 hours)"),
         ("other/x", "correct url, or wait for the export's first delivery (up to 24 hours)"),
     ] {
         let tree = Tree::new(&[(file, "")]);
