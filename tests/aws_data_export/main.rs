@@ -191,6 +191,42 @@ async fn runs_beside_each_other_do_not_add_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_legacy_report_and_a_cur_2_export_say_the_same() {
+    let fixture =
+        |name: &str| fs::read(format!("collectors/src/aws_cur/fixtures/four_shapes/{name}")).expect("is there");
+    let legacy = Place::with("url = \"s3://BUCKET/cur/report\"\n").await;
+    let month = "cur/report/20261001-20261101";
+    let key = |assembly: u32| format!("{month}/{assembly}/report-00001.csv");
+    legacy.bucket.put(&key(1), costs(&["1000"]));
+    legacy.bucket.put(&key(2), fixture("legacy.csv"));
+    let manifest = |assembly: u32| {
+        format!(
+            "{{\"assemblyId\":\"{assembly}\",\"compression\":\"GZIP\",\"columns\":[{{\"category\":\"lineItem\",\"name\":\
+             \"UnblendedCost\"}}],\"reportKeys\":[\"{}\"]}}",
+            key(assembly)
+        )
+    };
+    legacy.bucket.put(&format!("{month}/1/report-Manifest.json"), manifest(1));
+    legacy.bucket.put(&format!("{month}/2/report-Manifest.json"), manifest(2));
+    legacy.bucket.put(&format!("{month}/report-Manifest.json"), manifest(2));
+    legacy.bucket.put(&format!("{month}/report-RedshiftManifest.json"), "{\"entries\":[]}");
+    let said = legacy.collected(0);
+    assert!(said.contains("aws 2026-10: committed"), "{said}");
+    assert!(legacy.ran(&["check"], 0).contains("a legacy cost and usage report with one billing period, 2026-10"));
+
+    let export = Place::new().await;
+    let key = "focus/data/BILLING_PERIOD=2026-10/focus-00001.snappy.parquet".to_owned();
+    export.bucket.put(&format!("exports/{key}"), fixture("cur2.parquet"));
+    let text = self::manifest(&export.bucket.name, &[key]).replace("FOCUS_1_0_AWS", "COST_AND_USAGE_REPORT");
+    export.bucket.put(&format!("exports/focus/{MANIFEST}"), text);
+    export.collected(0);
+    let question = ["spend", "--period", "2026-10", "--group-by", "service,charge_category", "--format", "csv"];
+    let answer = legacy.ran(&question, 0);
+    assert!(answer.lines().count() > 3, "{answer}");
+    assert_eq!(answer, export.ran(&question, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_replaced_while_it_is_read_is_read_again() {
     let place = Place::new().await;
     place.bucket.overwrite(&[costs(&["1"]), costs(&["2"])]);
