@@ -5,13 +5,15 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use outlay_model::part::{RejectReason, Repair, Repairs};
 use polars::prelude::{
-    Column, DataFrame, DataType, Engine, IntoColumn, LazyFrame, NewChunkedArray, PlRefPath, PlanCallback, PolarsError,
-    PolarsResult, ScanArgsParquet, StringChunked, StringChunkedBuilder, col, polars_err,
+    Column, DataFrame, DataType, Engine, IdxSize, IntoColumn, LazyFrame, NewChunkedArray, PlRefPath, PlanCallback,
+    PolarsError, PolarsResult, ScanArgsParquet, StringChunked, StringChunkedBuilder, col, polars_err,
 };
 
 use crate::CollectError;
@@ -20,6 +22,9 @@ use crate::records::{Kind, MAX_RECORD, Record, Records};
 
 /// Lines in one batch, at most.
 pub const BATCH_ROWS: usize = 1 << 17;
+/// Rows of a Parquet file that are scanned at once. What was read of it stays mapped until a scan is over, and counts as
+/// this process's memory.
+const MAPPED_ROWS: usize = 16 * BATCH_ROWS;
 /// Cells in one batch of text, at most: a file may have thousands of columns.
 const BATCH_CELLS: usize = 1 << 23;
 /// Bytes of text after which a batch is full: a line may have millions.
@@ -128,10 +133,26 @@ fn parquet_batches(file: &InputFile, wanted: Option<&[String]>) -> Result<Scan, 
     }
     let (send, receive) = sync_channel(1);
     let scan = std::thread::spawn(move || {
-        // A reader that has gone is no error: it stops the scan.
-        let callback = PlanCallback::new(move |batch: DataFrame| Ok(send.send(batch).is_err()));
-        let plan = frame.sink_batches(callback, true, std::num::NonZeroUsize::new(BATCH_ROWS))?;
-        plan.collect_with_engine(Engine::Streaming).map(drop)
+        for first in (0..).step_by(MAPPED_ROWS) {
+            let (send, given) = (send.clone(), Arc::new(AtomicUsize::new(0)));
+            let count = Arc::clone(&given);
+            let callback = PlanCallback::new(move |batch: DataFrame| {
+                count.fetch_add(batch.height(), Ordering::Relaxed);
+                // A reader that has gone is no error: it stops the scan.
+                let gone = send.send(batch).is_err();
+                if gone {
+                    count.store(0, Ordering::Relaxed);
+                }
+                Ok(gone)
+            });
+            let part = frame.clone().slice(first, MAPPED_ROWS as IdxSize);
+            let plan = part.sink_batches(callback, true, std::num::NonZeroUsize::new(BATCH_ROWS))?;
+            plan.collect_with_engine(Engine::Streaming)?;
+            if given.load(Ordering::Relaxed) < MAPPED_ROWS {
+                break;
+            }
+        }
+        Ok(())
     });
     Ok((receive, scan))
 }

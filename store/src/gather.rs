@@ -20,9 +20,9 @@ use crate::StoreError;
 use crate::stage::{ROW_GROUP, scan, streamed};
 
 /// Charges rolled up at once.
-const SLICE: usize = 2 * ROW_GROUP;
+const SLICE: usize = ROW_GROUP;
 /// Daily rows gathered before they are combined; more than half as many that are left are put aside.
-const MOST: usize = 2 * ROW_GROUP;
+const MOST: usize = ROW_GROUP;
 /// Rows of a run that are read at once, at least.
 const LEAST: usize = GROUP;
 /// Rows of a row group of a run.
