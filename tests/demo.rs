@@ -4,10 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 fn demo(folder: &Path) -> String {
+    outlay(folder, &["demo", "--no-serve"])
+}
+
+fn outlay(folder: &Path, arguments: &[&str]) -> String {
     let run = Command::new(env!("CARGO_BIN_EXE_outlay"))
         .env_clear()
         .current_dir(folder)
-        .args(["demo", "--no-serve"])
+        .args(arguments)
         .output()
         .expect("runs");
     let out = String::from_utf8(run.stdout).expect("text");
@@ -28,6 +32,11 @@ fn the_demo_invents_imports_answers_and_adds_up() {
 
     let again = demo(folder.path());
     assert_eq!(again.matches("0 deliveries imported").count(), 5, "the same bills change nothing: {again}");
+    assert_eq!(again.matches(" unchanged").count(), 5, "{again}");
     let figures = |text: &str| text.lines().find(|line| line.starts_with("total ")).map(ToOwned::to_owned);
     assert_eq!(figures(&again), figures(&out));
+
+    // AWS's bills are a Data Export that anybody can collect again, by the configuration the demo leaves behind.
+    let collected = outlay(folder.path(), &["collect", "--config", "outlay-demo/outlay.toml"]);
+    assert!(collected.starts_with("aws: nothing new, 1"), "{collected}");
 }

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use crate::chance;
 use crate::company::{Cloud, Component, Environment, Stack};
+use crate::export::Export;
 use crate::line::{Line, Order, Workshop};
 use crate::money::Decimal;
 use crate::offer::{Offer, Part, Region, Service, SubAccount};
@@ -51,6 +52,9 @@ static SUPPORT: Service =
 
 /// What the states AWS bills the company in tax.
 static TAXED: &[&Service] = &[&DATA_TRANSFER, &SUPPORT, &ATHENA];
+
+static EXPORT: Export =
+    Export { url: "s3://brightwater-billing/exports", name: "brightwater-focus", table: "FOCUS_1_2_AWS" };
 
 /// The columns of `FOCUS_1_2_AWS` in the alphabetical order AWS writes them in, its own one last.
 static COLUMNS: &[Column] = {
@@ -176,6 +180,7 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
         },
         columns: COLUMNS,
         compressed: true,
+        export: Some(&EXPORT),
         lines,
         commitment: Some(savings_plan()),
         fees: vec![Fee {

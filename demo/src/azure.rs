@@ -325,6 +325,7 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
         },
         columns: COLUMNS,
         compressed: false,
+        export: None,
         lines: workshop.components(Cloud::Azure, stacks, place),
         commitment: Some(reservation()),
         fees: vec![Fee {

@@ -231,6 +231,7 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
         },
         columns: COLUMNS,
         compressed: true,
+        export: None,
         lines,
         commitment: None,
         fees: vec![Fee {

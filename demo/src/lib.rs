@@ -16,7 +16,8 @@
 //! - Rows keep the rules of FOCUS on nulls, costs and categories ([`row`]).
 //!
 //! The way through: [`company`] says who runs what, a provider's module ([`aws`], [`azure`], [`gcp`], [`saas`]) says what that is
-//! made of and costs there, [`mod@line`] makes it use something day by day, [`bill`] writes the months.
+//! made of and costs there, [`mod@line`] makes it use something day by day, [`bill`] writes the months,
+//! those of AWS into a Data Export ([`export`]).
 #![allow(rustdoc::private_intra_doc_links, reason = "the map above is for readers of this crate")]
 
 use std::fs;
@@ -32,6 +33,7 @@ mod bill;
 mod calendar;
 mod chance;
 mod company;
+mod export;
 mod gcp;
 mod line;
 mod money;
@@ -72,6 +74,8 @@ pub struct SourceBills {
     pub name: String,
     /// FOCUS ProviderName.
     pub provider: String,
+    /// The folder of the AWS Data Export that the files are in; `None` where they simply lie in the source's folder.
+    pub export: Option<PathBuf>,
     /// Oldest first: twelve, or thirteen unless today is the first of a month.
     pub months: Vec<MonthFile>,
 }
@@ -116,6 +120,7 @@ impl DemoError {
 /// Writes the bills of twelve whole months and of the current one up to the day before `today` below `dir`.
 ///
 /// There is one file per source and billing month, `<dir>/<source>/<YYYY-MM>.csv` or `.csv.gz`, and `<dir>/planted-anomalies.json`.
+/// Those of AWS lie as a Data Export does, each with its manifest.
 /// Folders are created; files of the same name are replaced, other files are left alone, so give it an empty folder. An error
 /// leaves what was written before it.
 ///
@@ -131,15 +136,26 @@ pub fn write_bills(dir: &Path, seed: u64, today: NaiveDate) -> Result<Bills, Dem
     let mut written = Vec::with_capacity(sources.len());
     for source in &sources {
         let folder = dir.join(source.name);
-        fs::create_dir_all(&folder).map_err(|error| DemoError::Write { path: folder.clone(), source: error })?;
+        let export = source.export.map(|export| export.folder(&folder));
         let mut months = Vec::with_capacity(window.months.len());
         for month in &window.months {
             let label = month.label();
-            let path = folder.join(format!("{label}.{}", if source.compressed { "csv.gz" } else { "csv" }));
+            let path = match (source.export, &export) {
+                (Some(export), Some(folder)) => folder.join(export.file(&label)),
+                _ => folder.join(format!("{label}.{}", if source.compressed { "csv.gz" } else { "csv" })),
+            };
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(|source| DemoError::Write { path: folder.to_owned(), source })?;
+            }
             let rows = bill::write_month(source, &window, month, &plans, &path, &mut extras)?;
+            if let (Some(export), Some(folder)) = (source.export, &export) {
+                let manifest = export.write_manifest(folder, &label, source.columns);
+                manifest.map_err(|(path, source)| DemoError::Write { path, source })?;
+            }
             months.push(MonthFile { month: label, path, rows });
         }
-        written.push(SourceBills { name: source.name.to_owned(), provider: source.head.provider.to_owned(), months });
+        let (name, provider) = (source.name.to_owned(), source.head.provider.to_owned());
+        written.push(SourceBills { name, provider, export, months });
     }
     let currency = |name| sources.iter().find(|source| source.name == name).map_or("", |source| source.head.currency);
     let planted: Vec<PlantedAnomaly> =

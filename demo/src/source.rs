@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 
 use crate::company::Environment;
+use crate::export::Export;
 use crate::line::Line;
 use crate::money::Decimal;
 use crate::offer::Service;
@@ -17,6 +18,8 @@ pub(crate) struct Source {
     pub(crate) columns: &'static [Column],
     /// Whether files are gzipped.
     pub(crate) compressed: bool,
+    /// The Data Export that the files are of, where the provider has such.
+    pub(crate) export: Option<&'static Export>,
     pub(crate) lines: Vec<Line>,
     pub(crate) commitment: Option<Commitment>,
     pub(crate) fees: Vec<Fee>,

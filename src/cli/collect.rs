@@ -113,14 +113,7 @@ async fn one(
         }
         return Ok((true, plan_json(source, &wanted)));
     }
-    // Only this one: the configuration of whoever serves may have others.
-    app.catalog.put_source(&source.described()).await?;
-    let wanted = outlay_catalog::Wanted { id: new_job(), source: source.name.clone(), by: RequestedBy::Cli, request };
-    let asked = app.catalog.request(&wanted, now()).await?;
-    let bar = Arc::new(Bar::new());
-    let over = do_or_follow(app, &asked, stop, &bar).await;
-    bar.0.finish_and_clear();
-    let job = over?;
+    let job = done(app, source, request, stop).await?;
     let runs = app.catalog.runs_of(&job.id).await?;
     if to_people && !runs.is_empty() {
         show(app, &runs).await?;
@@ -136,6 +129,21 @@ async fn one(
     let mut said = serde_json::to_value(wire::job_json(&job))?;
     said["runs"] = serde_json::to_value(runs.iter().map(wire::run_json).collect::<Vec<_>>())?;
     Ok((job.state == JobState::Done, said))
+}
+
+/// Asks for a source to be collected, and does it, unless another process is at it: then waits for that one.
+///
+/// # Errors
+/// When the catalog fails. What keeps a source from being collected is told by the job.
+pub(super) async fn done(app: &App, source: &Source, request: Request, stop: &Stop) -> anyhow::Result<Job> {
+    // Only this one: the configuration of whoever serves may have others.
+    app.catalog.put_source(&source.described()).await?;
+    let wanted = outlay_catalog::Wanted { id: new_job(), source: source.name.clone(), by: RequestedBy::Cli, request };
+    let asked = app.catalog.request(&wanted, now()).await?;
+    let bar = Arc::new(Bar::new());
+    let over = do_or_follow(app, &asked, stop, &bar).await;
+    bar.0.finish_and_clear();
+    over
 }
 
 /// How often a job that another process does is looked at.

@@ -3,21 +3,25 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use outlay_catalog::Run;
 use outlay_collectors::focus::Focus;
 use outlay_demo::Bills;
-use outlay_model::SourceName;
 use outlay_model::part::RunState;
 use outlay_model::query::SpendParams;
 use outlay_model::report::Scope;
+use outlay_model::{JobState, Request, SourceName};
+use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::output::{count, print};
-use super::{import, log, spend};
+use super::{collect, import, log, spend};
 use crate::app::{App, now};
 use crate::config::Config;
 use crate::pipeline::{self, Force, ImportRequest, Quiet};
+use crate::scheduler::Stop;
 use crate::serve::serve;
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +56,7 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     let written = tokio::task::spawn_blocking(move || outlay_demo::write_bills(&folder, seed, today));
     let bills = written.await?.with_context(|| format!("the bills cannot be written to {}", bills_folder.display()))?;
     let config_file = data.join("outlay.toml");
-    std::fs::write(&config_file, configuration(&data, today))
+    std::fs::write(&config_file, configuration(&data, today, &bills)?)
         .with_context(|| format!("{} cannot be written", config_file.display()))?;
     // No variable may send the invented bills into a store of real ones.
     let loaded = Config::load(Some(&config_file), std::iter::empty(), None)?;
@@ -63,16 +67,31 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
 
     let mut runs = Vec::new();
     for source in &bills.sources {
-        let request = ImportRequest {
-            source: SourceName::parse(&source.name)?,
-            format: &Focus,
-            files: source.months.iter().map(|month| month.path.display().to_string()).collect(),
-            delivery: None,
-            // Another seed is another company; its bills may well be smaller.
-            force: Force { shrink: true, rejects: false },
+        // Another seed is another company; its bills may well be smaller.
+        let force = Force { shrink: true, rejects: false };
+        let (done, trouble) = match &source.export {
+            Some(_) => {
+                let stop = Stop { asked: CancellationToken::new(), within: Duration::ZERO };
+                let request = Request { window: None, force };
+                let job = collect::done(&app, app.source(&source.name)?, request, &stop).await?;
+                let trouble = Some(job.message.unwrap_or_default()).filter(|_| job.state != JobState::Done);
+                (app.catalog.runs_of(&job.id).await?, trouble)
+            }
+            None => {
+                let request = ImportRequest {
+                    source: SourceName::parse(&source.name)?,
+                    format: &Focus,
+                    files: source.months.iter().map(|month| month.path.display().to_string()).collect(),
+                    delivery: None,
+                    force,
+                };
+                (pipeline::import(&app, &request, Arc::new(Quiet)).await?, None)
+            }
         };
-        let done = pipeline::import(&app, &request, Arc::new(Quiet)).await?;
         print(&summary(&source.name, &done))?;
+        if let Some(trouble) = trouble {
+            anyhow::bail!("{} cannot be collected: {trouble}", source.name);
+        }
         runs.extend(done);
     }
     if runs.iter().any(|run| matches!(run.state, RunState::Refused | RunState::Failed)) {
@@ -97,8 +116,8 @@ fn refuse_real_bills(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The demo's own configuration file: its tag spellings, where its data is, and rates for its months.
-fn configuration(data: &Path, today: chrono::NaiveDate) -> String {
+/// The demo's own configuration file: its tag spellings, where its data is, rates for its months, and the Data Export.
+fn configuration(data: &Path, today: chrono::NaiveDate, bills: &Bills) -> anyhow::Result<String> {
     let quoted = |text: String| toml::Value::String(text).to_string();
     let (store, catalog) = (data.display().to_string(), format!("sqlite://{}/catalog.db", data.display()));
     let mut text = format!("{DEMO_CONFIG}\n[store]\nurl = {}\n\n[catalog]\nurl = {}\n", quoted(store), quoted(catalog));
@@ -112,7 +131,13 @@ fn configuration(data: &Path, today: chrono::NaiveDate) -> String {
         text.push_str(&format!("  {{ from = \"{from}\", to_usd = \"{to_usd}\" }},\n"));
     }
     text.push_str("]\n");
-    text
+    for (source, export) in bills.sources.iter().filter_map(|source| Some((source, source.export.as_ref()?))) {
+        let folder = export.canonicalize().with_context(|| format!("{} cannot be found", export.display()))?;
+        let url = Url::from_file_path(&folder).map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
+        let (name, url) = (quoted(source.name.clone()), quoted(url.into()));
+        text.push_str(&format!("\n[[source]]\nname = {name}\nkind = \"aws_data_export\"\nurl = {url}\n"));
+    }
+    Ok(text)
 }
 
 fn summary(source: &str, runs: &[Run]) -> String {

@@ -151,6 +151,7 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
         },
         columns: COLUMNS,
         compressed: true,
+        export: None,
         lines: workshop.components(Cloud::Atlas, stacks, place),
         commitment: None,
         fees: vec![Fee {

@@ -145,6 +145,7 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
         },
         columns: COLUMNS,
         compressed: true,
+        export: None,
         lines: lines(workshop),
         commitment: None,
         fees: vec![Fee {

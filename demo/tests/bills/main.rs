@@ -69,6 +69,30 @@ fn five_sources_have_thirteen_files_each() {
 }
 
 #[test]
+fn the_bills_of_aws_are_a_data_export() {
+    let (bills, facts) = facts();
+    let exports: Vec<_> = bills.sources.iter().filter_map(|source| Some((source, source.export.as_ref()?))).collect();
+    let [(source, export)] = exports[..] else { panic!("{exports:?}") };
+    assert_eq!(source.name, "aws");
+    for file in &source.months {
+        let month = format!("BILLING_PERIOD={}", file.month);
+        let manifest = export.join("metadata").join(&month).join("brightwater-focus-Manifest.json");
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(manifest).expect("a manifest")).expect("JSON");
+        assert_eq!(manifest["tableName"], "FOCUS_1_2_AWS");
+        let [listed] = &manifest["dataFiles"].as_array().expect("files")[..] else { panic!("{manifest}") };
+        let key = listed.as_str().and_then(|url| url.split_once("/exports/brightwater-focus/")).expect("a key").1;
+        assert_eq!(export.join(key), file.path);
+        let names = manifest["columns"].as_array().expect("columns").iter().map(|column| column["name"].as_str());
+        let names: Vec<&str> = names.map(|name| name.expect("a name")).collect();
+        assert_eq!(names, facts.sources["aws"].header);
+        let kind =
+            |name: &str| &manifest["columns"][names.iter().position(|other| *other == name).expect(name)]["type"];
+        assert_eq!([kind("BilledCost"), kind("Tags"), kind("RegionId")], ["double", "map", "string"]);
+    }
+}
+
+#[test]
 fn every_day_up_to_yesterday_has_usage_and_no_later_one() {
     let (_, facts) = facts();
     for source in SOURCES {
@@ -282,8 +306,9 @@ fn on_the_first_of_a_month_there_is_no_current_one() {
         assert_eq!(source.months.len(), 12);
         assert_eq!(source.months[0].month, "2023-03");
         assert_eq!(source.months[11].month, "2024-02");
-        let files = fs::read_dir(folder("first").join(&source.name)).expect("a folder").count();
-        assert_eq!(files, 12);
+        let beside =
+            source.export.as_ref().map_or(folder("first").join(&source.name), |export| export.join("metadata"));
+        assert_eq!(fs::read_dir(beside).expect("a folder").count(), 12);
     }
     // Azure alone: it has a commitment, and reading everything takes longer than this is worth.
     let facts = Facts::read(&bills.sources[1..2]);
