@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Collect, Config, Retention, Source, StorePlace};
 use crate::metrics::Metrics;
+use crate::scratch::Scratch;
 
 /// Everything a command needs.
 #[derive(Clone)]
@@ -85,10 +86,10 @@ impl App {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn scratch(&self) -> anyhow::Result<tempfile::TempDir> {
+    pub fn scratch(&self) -> anyhow::Result<Scratch> {
         let folder = &self.collect.scratch;
-        let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempdir_in(folder));
-        made.with_context(|| format!("{} cannot be written; choose another with [collect] scratch", folder.display()))
+        Scratch::below(folder)
+            .with_context(|| format!("{} cannot be written; choose another with [collect] scratch", folder.display()))
     }
 
     /// Tells the catalog which sources are configured, and that no others are.

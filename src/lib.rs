@@ -14,4 +14,5 @@ pub mod metrics;
 pub mod pipeline;
 pub mod schedule;
 pub mod scheduler;
+pub mod scratch;
 pub mod serve;

@@ -297,6 +297,8 @@ async fn a_job_of_a_replica_that_was_killed_is_done_by_another() {
     assert_eq!((job.fence, job.progress.skipped, job.progress.done), (2, 1, 2), "it goes on where the other one was");
     assert_eq!((jobs(&catalog).await.len(), committed(&catalog).await.len()), (1, 3));
     other.stop();
+    let left: Vec<_> = fs::read_dir(company.path("scratch")).expect("reads").collect();
+    assert!(left.is_empty(), "{left:?}");
     catalog.close().await;
 }
 

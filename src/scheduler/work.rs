@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, now};
 use crate::pipeline::{Collection, Collections, Progress, collect};
 
+/// How often progress is told, where there is any. A quarter of the lease without is told as well.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// What this process calls itself: which machine, which process.
 #[must_use]
 pub fn holder() -> String {
@@ -86,7 +89,7 @@ async fn collecting(
     progress: Arc<dyn Progress>,
 ) -> Result<(Option<anyhow::Result<Collections>>, JobProgress), CatalogError> {
     let fence = job.fence();
-    let (tell, so_far) = watch::channel(job.progress);
+    let (tell, mut so_far) = watch::channel(job.progress);
     // Ends when asked to, or when the lease is lost.
     let stop_here = stop.asked.child_token();
     let mut task = tokio::spawn({
@@ -103,15 +106,19 @@ async fn collecting(
         stop_here.cancelled().await;
         sleep(stop.within).await;
     });
-    let mut signs = interval(app.lease() / 4);
-    signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut lost = None;
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut lost, mut told_at) = (None, Instant::now());
     let collected = loop {
         tokio::select! {
             collected = &mut task => break Some(collected.context(BROKE_OFF).flatten()),
             () = &mut out_of_time => break None,
-            _ = signs.tick(), if lost.is_none() => {
-                let far = *so_far.borrow();
+            _ = looks.tick(), if lost.is_none() => {
+                if told_at.elapsed() < app.lease() / 4 && !so_far.has_changed().unwrap_or_default() {
+                    continue;
+                }
+                told_at = Instant::now();
+                let far = *so_far.borrow_and_update();
                 match app.catalog.renew_job(&fence, far, now(), now() + app.lease()).await {
                     Ok(()) => {}
                     Err(error @ CatalogError::LeaseLost { .. }) => {
