@@ -23,7 +23,7 @@ pub fn refused(place: &str, code: &str, message: &str, need: &str) -> FetchError
         return FetchError::Expired { place, why: code.to_owned() };
     }
     if is_throttled(code) {
-        return FetchError::Throttled { place, tries: 1, wait: None };
+        return FetchError::Throttled { place, tries: 0, wait: None };
     }
     match code {
         "RequestTimeTooSkewed" | "RequestExpired" => {

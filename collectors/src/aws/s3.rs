@@ -93,6 +93,12 @@ impl Bucket {
         Self { aws, name: name.to_owned(), region }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its address of a key, for people.
     #[must_use]
     pub fn place(&self, key: &str) -> String {

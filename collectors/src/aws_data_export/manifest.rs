@@ -10,17 +10,27 @@ use crate::http::{Answer, FetchError};
 /// What a manifest says.
 #[derive(Debug)]
 pub(super) struct Manifest {
-    /// The keys of its files, as it was written: of another bucket or folder where the export was copied.
-    pub keys: Vec<String>,
+    /// Its files, where AWS wrote them: in another bucket or folder where the export was copied since.
+    pub files: Vec<Named>,
     /// What its files are.
     pub format: &'static dyn Format,
     /// What AWS calls the table: `FOCUS_1_2_AWS`, `COST_AND_USAGE_REPORT`; none in a legacy report.
     pub table: Option<String>,
 }
 
+/// A file as a manifest names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    /// Its bucket, where that is said.
+    pub bucket: Option<String>,
+    /// Its key.
+    pub key: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Written {
+    bucket: Option<String>,
     data_files: Option<Vec<String>>,
     report_keys: Option<Vec<String>>,
     table_name: Option<String>,
@@ -43,7 +53,7 @@ impl Manifest {
                 "give the source the url of such an export",
             )
         })?;
-        let zipped = written.compression.is_some_and(|how| how.eq_ignore_ascii_case("ZIP"));
+        let zipped = written.compression.as_ref().is_some_and(|how| how.eq_ignore_ascii_case("ZIP"));
         let keys = written.data_files.or(written.report_keys).unwrap_or_default();
         if zipped || keys.iter().any(|key| key.to_lowercase().ends_with(".zip")) {
             return Err(not("its files are zipped", "choose GZIP or Parquet in the report's settings"));
@@ -51,8 +61,8 @@ impl Manifest {
         if keys.is_empty() {
             return Err(not("it lists no files", "wait for the next delivery"));
         }
-        let keys = keys.into_iter().map(|key| without_bucket(&key).to_owned()).collect();
-        Ok(Self { keys, format, table: written.table_name })
+        let files = keys.iter().map(|key| Named::read(key, written.bucket.as_deref())).collect();
+        Ok(Self { files, format, table: written.table_name })
     }
 }
 
@@ -75,7 +85,12 @@ fn format(written: &Written) -> Option<&'static dyn Format> {
     crate::format(kind)
 }
 
-/// The key of `s3://bucket/key`; some manifests have only that.
-fn without_bucket(text: &str) -> &str {
-    text.strip_prefix("s3://").and_then(|rest| Some(rest.split_once('/')?.1)).unwrap_or(text)
+impl Named {
+    /// `s3://bucket/key`; legacy reports have only the key.
+    fn read(text: &str, bucket: Option<&str>) -> Self {
+        match text.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) {
+            Some((bucket, key)) => Self { bucket: Some(bucket.to_owned()), key: key.to_owned() },
+            None => Self { bucket: bucket.map(ToOwned::to_owned), key: text.to_owned() },
+        }
+    }
 }

@@ -114,15 +114,15 @@ impl DataExport {
     async fn bill(&self, layout: &Layout, mut manifest: Object) -> Result<Bill, FetchError> {
         let (answer, etag) = self.place.manifest(&manifest.key).await?;
         manifest.etag = etag;
-        let Manifest { keys, format, table } = Manifest::read(&answer)?;
-        let keys: Vec<String> = keys.iter().map(|key| layout.locate(key)).collect();
+        let Manifest { files: named, format, table } = Manifest::read(&answer)?;
+        let keys: Vec<String> = named.iter().map(|file| layout.locate(&file.key)).collect();
         let folders: BTreeSet<&str> = keys.iter().filter_map(|key| Some(key.rsplit_once('/')?.0)).collect();
         let folders: Vec<String> = folders.into_iter().map(|folder| format!("{folder}/")).collect();
         let found = try_join_all(folders.iter().map(|folder| self.place.list(folder, true))).await?;
         let mut there: BTreeMap<String, Object> =
             found.into_iter().flat_map(|found| found.objects).map(|object| (object.key.clone(), object)).collect();
         let mut files = Vec::new();
-        for key in keys {
+        for (key, named) in keys.into_iter().zip(named) {
             let file = there.remove(&key).ok_or_else(|| FetchError::Missing {
                 place: self.place.name(&key),
                 advice: format!(
@@ -131,7 +131,7 @@ impl DataExport {
                 ),
             })?;
             // Of the next run already, whose manifest is still to come.
-            if self.place.is_original() && !is_of_one_run(&key) && file.written > manifest.written {
+            if self.place.is_home_of(&named, &key) && !is_of_one_run(&key) && file.written > manifest.written {
                 return Err(FetchError::Changed { place: self.place.name(&key) });
             }
             files.push(file);

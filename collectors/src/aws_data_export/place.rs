@@ -6,6 +6,7 @@ use std::{fs, io};
 use chrono::{DateTime, Utc};
 use reqwest::Url;
 
+use super::manifest::Named;
 use crate::aws::s3::{Bucket, Found, Object};
 use crate::http::{Answer, FetchError};
 
@@ -64,9 +65,12 @@ impl Place {
         }
     }
 
-    /// Whether AWS itself writes here, so that what is written later came later.
-    pub(super) fn is_original(&self) -> bool {
-        matches!(self, Self::Bucket(_))
+    /// Whether a file is where AWS itself wrote it, so that what is written later came later. Copies come in any order.
+    pub(super) fn is_home_of(&self, file: &Named, key: &str) -> bool {
+        match self {
+            Self::Bucket(bucket) => file.bucket.as_deref().is_none_or(|name| name == bucket.name()) && file.key == key,
+            Self::Folder => false,
+        }
     }
 
     /// What is below a prefix that ends in a slash: everything, or up to the next slash.

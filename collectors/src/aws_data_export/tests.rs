@@ -6,7 +6,9 @@ use outlay_model::SourceName;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
+use crate::Variables;
 use crate::http::Http;
+use crate::http::teller::{Tale, Teller};
 
 /// A copy of an export, file by file.
 struct Tree {
@@ -34,14 +36,7 @@ impl Tree {
         let settings = format!("url = 'file://{}'", self.path("focus").display());
         let settings: DataExportSettings = toml::from_str(&settings).expect("reads");
         assert_eq!(settings.problems(), []);
-        let context = Context {
-            source: SourceName::parse("aws").expect("a name"),
-            variables: Arc::default(),
-            http: Http::new(Default::default(), Default::default(), Default::default()).expect("builds"),
-            purse: Arc::new(crate::purse::Empty),
-            today: NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day"),
-        };
-        settings.connect(context).expect("connects")
+        settings.connect(context(Variables::default())).expect("connects")
     }
 
     async fn listed(&self) -> Vec<Listed> {
@@ -59,6 +54,16 @@ impl Tree {
             .map_err(|error| error.to_string().replace(&self.folder.path().display().to_string(), ""))?;
         assert_eq!(collected.format.kind(), "focus");
         Ok(collected.files.iter().map(|file| fs::read_to_string(&file.path).expect("reads")).collect())
+    }
+}
+
+fn context(variables: Variables) -> Context {
+    Context {
+        source: SourceName::parse("aws").expect("a name"),
+        variables: Arc::new(variables),
+        http: Http::new(Default::default(), Default::default(), Default::default()).expect("builds"),
+        purse: Arc::new(crate::purse::Empty),
+        today: NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day"),
     }
 }
 
@@ -183,6 +188,63 @@ async fn a_url_that_is_not_an_export_says_what_is_there() {
         let tree = Tree::new(&[(file, "")]);
         let said = tree.collector().check().await.expect_err("is none").to_string();
         assert!(said.starts_with("an export at ") && said.ends_with(expected), "{said}");
+    }
+}
+
+fn page(folders: &[&str], objects: &[(&str, &str)]) -> Tale {
+    let folders: String =
+        folders.iter().map(|name| format!("<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>")).collect();
+    let objects: String = objects
+        .iter()
+        .map(|(key, time)| {
+            format!(
+                "<Contents><Key>{key}</Key><LastModified>2026-10-19T{time}.000Z</LastModified><ETag>e</ETag><Size>4</Size></Contents>"
+            )
+        })
+        .collect();
+    Tale::ok(&format!("<ListBucketResult><IsTruncated>false</IsTruncated>{folders}{objects}</ListBucketResult>"))
+}
+
+#[tokio::test]
+async fn a_file_of_a_run_that_is_still_written_is_not_taken() {
+    let (data, metadata) =
+        ("exports/focus/data/BILLING_PERIOD=2026-10/", "exports/focus/metadata/BILLING_PERIOD=2026-10/");
+    let listed = Listed {
+        key: DeliveryKey::new("2026-10"),
+        days: None,
+        edition: None,
+        place: "the manifest".to_owned(),
+        bytes: None,
+    };
+    for (bucket, time, taken) in
+        [("bills", "10:00:00", true), ("bills", "10:00:01", false), ("original", "10:00:01", true)]
+    {
+        let text = manifest(&["data/BILLING_PERIOD=2026-10/1.csv"]).replace("bills", bucket);
+        let root = || page(&["exports/focus/data/", "exports/focus/metadata/"], &[]);
+        let s3 = Teller::start(vec![
+            root(),
+            root(),
+            page(&[metadata], &[]),
+            page(&[], &[(&format!("{metadata}focus-Manifest.json"), "10:00:00")]),
+            Tale::ok(&text),
+            page(&[], &[(&format!("{data}1.csv"), time)]),
+            Tale::ok("bill"),
+            Tale::ok(&text),
+        ])
+        .await;
+        let variables =
+            [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_ENDPOINT_URL", s3.url.as_str())];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let settings: DataExportSettings = toml::from_str("url = 's3://bills/exports/focus'").expect("reads");
+        let collector = settings.connect(context(Variables(variables))).expect("connects");
+        let scratch = tempdir().expect("a folder");
+        match collector.collect(&listed, scratch.path()).await {
+            Ok(collected) => assert!(taken && collected.files.len() == 1, "{bucket} {time}"),
+            Err(CollectError::Fetch(FetchError::Changed { place })) => {
+                assert!(!taken && place == format!("s3://bills/{data}1.csv"), "{bucket} {time}: {place}");
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 

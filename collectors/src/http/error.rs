@@ -37,23 +37,23 @@ pub enum FetchError {
         why: String,
     },
     /// The provider asks for fewer requests.
-    #[error("{place}: too many requests, says the provider{}, after {tries} attempts; {}", said(wait), THROTTLED)]
+    #[error("{place}: too many requests, says the provider{}{}; {}", said(wait), after(tries), THROTTLED)]
     Throttled {
         /// What was asked for.
         place: String,
-        /// How often it was asked for.
+        /// How often it was asked for; 0 where that is not known.
         tries: u32,
         /// How long it asks to wait.
         wait: Option<Duration>,
     },
     /// The network or the provider fails.
-    #[error("{place}: {why}, after {tries} attempts; the next run tries again")]
+    #[error("{place}: {why}{}; the next run tries again", after(tries))]
     Unavailable {
         /// What was asked for.
         place: String,
         /// How it fails.
         why: String,
-        /// How often it was asked for.
+        /// How often it was asked for; 0 where that is not known.
         tries: u32,
     },
     /// The run has sent as many requests as it may.
@@ -122,4 +122,12 @@ pub(crate) fn dollars(micros: u64) -> String {
 
 fn said(wait: &Option<Duration>) -> String {
     wait.map(|wait| format!(", and to come back in {} s", wait.as_secs())).unwrap_or_default()
+}
+
+fn after(tries: &u32) -> String {
+    match tries {
+        0 => String::new(),
+        1 => ", after 1 attempt".to_owned(),
+        tries => format!(", after {tries} attempts"),
+    }
 }

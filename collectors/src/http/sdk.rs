@@ -58,8 +58,8 @@ impl HttpConnector for Connector {
 }
 
 async fn answered(http: &Http, request: HttpRequest, within: Option<Duration>) -> Result<HttpResponse, ConnectorError> {
-    // `attempt=2; max=3`
-    if request.headers().get("amz-sdk-request").is_some_and(|text| !text.starts_with("attempt=1;")) {
+    let tries = attempt(&request);
+    if tries > 1 {
         http.0.counters.add_retry();
     }
     let place = place(&request);
@@ -77,7 +77,7 @@ async fn answered(http: &Http, request: HttpRequest, within: Option<Duration>) -
         Err(Snag::Stop(error)) => return Err(ConnectorError::user(error.into())),
         Err(Snag::Network(why)) => {
             let place = place.clone();
-            return Err(ConnectorError::io(FetchError::Unavailable { place, why, tries: 1 }.into()));
+            return Err(ConnectorError::io(FetchError::Unavailable { place, why, tries }.into()));
         }
     };
     let body = if status.is_success() {
@@ -95,6 +95,12 @@ async fn answered(http: &Http, request: HttpRequest, within: Option<Duration>) -
         response.headers_mut().try_append(name.as_str().to_owned(), value.to_owned()).map_err(other)?;
     }
     Ok(response)
+}
+
+/// Which attempt it is: the SDK says `attempt=2; max=3`.
+fn attempt(request: &HttpRequest) -> u32 {
+    let said = request.headers().get("amz-sdk-request").and_then(|text| text.strip_prefix("attempt="));
+    said.and_then(|text| text.split(';').next()?.parse().ok()).unwrap_or(1)
 }
 
 /// Where a request goes, without its query.

@@ -123,7 +123,7 @@ async fn a_wait_that_is_asked_for_is_kept_or_refused() {
     assert_eq!((seen.counted.throttled, seen.counted.failed), (1, 1));
 
     let seen = send(quick(), vec![later("3600"), Tale::ok("whole")]).await;
-    assert!(said(&seen).contains("to come back in 3600 s, after 1 attempts"), "{}", said(&seen));
+    assert!(said(&seen).contains("to come back in 3600 s, after 1 attempt;"), "{}", said(&seen));
     assert_eq!(seen.requests, 1);
 }
 
