@@ -45,6 +45,26 @@ pub struct RawBatch {
     pub repairs: Repairs,
 }
 
+impl RawBatch {
+    /// The same rows in batches of at most so many, in order.
+    pub(crate) fn pieces(mut self, rows: usize) -> impl Iterator<Item = Self> {
+        let height = self.lines.len();
+        (0..height.max(1)).step_by(rows).map(move |start| {
+            let end = height.min(start + rows);
+            let here = |damaged: &&Damaged| (start..end).contains(&damaged.row);
+            let moved = |damaged: &Damaged| Damaged { row: damaged.row - start, ..damaged.clone() };
+            Self {
+                cells: self.cells.slice(start as i64, end - start),
+                lines: self.lines[start..end].to_vec(),
+                damaged: self.damaged.iter().filter(here).map(moved).collect(),
+                // Lines without rows, and what was put right, are the first one's.
+                malformed: std::mem::take(&mut self.malformed),
+                repairs: std::mem::take(&mut self.repairs),
+            }
+        })
+    }
+}
+
 /// A row that cannot be taken as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damaged {

@@ -32,6 +32,10 @@ use crate::{CollectError, raw};
 use layout::Layout;
 use pairs::Pairs;
 
+/// Lines translated at once. A report's lines have many columns, and the charges made of them more; batches as they are read
+/// would be held several times over, on their way to the store.
+const PIECE_ROWS: usize = 1 << 14;
+
 /// The format.
 #[derive(Debug, Clone, Copy)]
 pub struct AwsCur;
@@ -64,16 +68,15 @@ impl Format for AwsCur {
             let layout = Layout::of(&file.path, &raw::header(file)?)?;
             let bindings = columns::bind(&layout.header());
             normaliser.renamed(&bindings);
-            raw::batches(file, None, |batch| -> Result<(), CollectError> {
-                let batch = translate::translate(&layout, batch, &mut pairs)?;
-                each(normaliser.batch(file, &bindings, &batch)?)?;
-                if pairs.is_full() {
-                    pairs.forget_settled();
+            raw::batches(file, None, |batch| {
+                batch.pieces(PIECE_ROWS).try_for_each(|piece| -> Result<(), CollectError> {
+                    let batch = translate::translate(&layout, piece, &mut pairs)?;
+                    each(normaliser.batch(file, &bindings, &batch)?)?;
                     if pairs.is_full() {
-                        unsettled(normaliser, file, &mut pairs, each)?;
+                        pairs.forget_settled();
                     }
-                }
-                Ok(())
+                    if pairs.is_full() { unsettled(normaliser, file, &mut pairs, each) } else { Ok(()) }
+                })
             })?;
         }
         match normaliser.files().last() {
