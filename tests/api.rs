@@ -2,13 +2,9 @@
 
 mod common;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use common::{House, bill, today};
+use common::server::Server;
+use common::{House, bill};
 use outlay::pipeline::Force;
-use outlay::schedule::next_tick;
-use outlay_api::{Limits, Stopping};
 use outlay_insights::{ChangesQuery, InsightError};
 use outlay_model::TeamId;
 use outlay_model::part::Layer;
@@ -17,47 +13,6 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-
-/// A server on a port of its own; it ends with the test.
-struct Server {
-    house: House,
-    base: String,
-}
-
-impl Server {
-    async fn over(house: House) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base = format!("http://{}/api/v1/", listener.local_addr().expect("an address"));
-        let noon = today().and_hms_opt(12, 0, 0).expect("noon").and_utc();
-        let metrics = house.app.metrics.clone();
-        let router = outlay_api::router(outlay_api::Server {
-            insights: house.app.insights.clone(),
-            clock: Arc::new(move || noon),
-            limits: Limits { answer_within: Duration::from_secs(60), most_requests: 100 },
-            stopping: Stopping::default(),
-            next_tick,
-            metrics: Arc::new(move |sources, now| metrics.text(sources, now)),
-        });
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { house, base }
-    }
-
-    async fn ask(&self, path: &str) -> (u16, String) {
-        let answer = reqwest::get(format!("{}{path}", self.base)).await.expect("an answer");
-        (answer.status().as_u16(), answer.text().await.expect("text"))
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let (status, body) = self.ask(path).await;
-        assert_eq!(status, 200, "{path}: {body}");
-        serde_json::from_str(&body).expect("JSON")
-    }
-
-    async fn refused(&self, path: &str) -> (u16, Value) {
-        let (status, body) = self.ask(path).await;
-        (status, serde_json::from_str(&body).expect("a problem"))
-    }
-}
 
 async fn october() -> Server {
     let house = House::new().await;

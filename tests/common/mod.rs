@@ -4,6 +4,7 @@
 pub mod cost_explorer;
 pub mod database;
 pub mod lines;
+pub mod server;
 
 use std::collections::BTreeMap;
 use std::fs;
