@@ -134,3 +134,41 @@ fn what_is_gone_from_the_provider_stays_until_somebody_says_otherwise() {
     assert_eq!(place.october(), "2");
     assert!(place.collected(&[], 0).contains("nothing new, 1 deliveries are here already"));
 }
+
+#[test]
+fn sources_and_what_was_collected_are_shown_to_people_and_to_programs() {
+    let place = Place::new("schedule = \"0 0 6 1 1 *\"\n");
+    let said = |arguments: &[&str], code: i32| {
+        let done = place.outlay(arguments);
+        assert_eq!(done.status.code(), Some(code), "{arguments:?}");
+        String::from_utf8(done.stdout).expect("text")
+    };
+    let json = |arguments: &[&str], code| -> serde_json::Value {
+        serde_json::from_str(&said(&[arguments, &["--format", "json"]].concat(), code)).expect("one document")
+    };
+    assert!(said(&["sources"], 0).contains("nimbus  focus  not collected yet"));
+    place.bill("a.csv", &COSTS[..1]);
+    place.bill("b.csv", &COSTS[1..2]);
+    let plan = json(&["collect", "--dry-run"], 0);
+    assert_eq!(plan["data"][0]["to_collect"].as_array().map(Vec::len), Some(2), "{plan}");
+    let done = json(&["collect"], 0);
+    assert_eq!((&done["data"][0]["state"], &done["data"][0]["runs"][1]["rows"]), (&"done".into(), &1.into()), "{done}");
+
+    let table = said(&["sources"], 0);
+    let line = table.lines().nth(1).expect("a line");
+    assert!(line.starts_with("nimbus  focus  done ") && line.contains("  2026-10-05  "), "{table}");
+    let detail = said(&["sources", "nimbus", "--period", "2026-10"], 0);
+    assert!(detail.contains("\n  2026-10-05  ") && detail.contains("asked for by cli: 2 collected"), "{detail}");
+    assert_eq!(json(&["sources"], 0)["data"][0]["complete_until"], "2026-10-05");
+    assert_eq!(json(&["sources", "nimbus"], 0)["live"].as_array().map(Vec::len), Some(2));
+    assert_eq!(place.outlay(&["sources", "nimbsu"]).status.code(), Some(2));
+
+    fs::write(place.path("bills/b.csv"), "no,bill\n1,2\n").expect("writes");
+    assert_eq!(json(&["collect"], 1)["data"][0]["state"], "failed");
+    let checked = said(&["check"], 1);
+    assert!(
+        checked.contains("PROBLEM  nimbus: its last collection failed: ") && checked.contains("BilledCost"),
+        "{checked}"
+    );
+    assert!(said(&["sources"], 0).contains("\n\nnimbus: "));
+}

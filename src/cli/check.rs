@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use outlay_model::JobState;
 use outlay_model::part::Layer;
+use outlay_model::report::Scope;
 use tokio_util::sync::CancellationToken;
 
 use super::output::{count, print};
 use super::rebuild::STALE_CHARGES;
-use crate::app::App;
+use crate::app::{App, now};
 use crate::config::Source;
 use crate::pipeline::{self, Stale, Which};
 
@@ -64,6 +66,20 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
         match ask(app, source).await {
             Ok(notes) => text.extend(notes.iter().map(|note| format!("ok       {}: {note}", source.name))),
             Err(error) => problem(&mut text, format!("{}: {error:#}", source.name)),
+        }
+    }
+    for source in app.insights.sources(now().date_naive(), &Scope::Company).await? {
+        let name = &source.name;
+        match source.last_over() {
+            // Why, also where it would have been counted twice (P4).
+            Some(job) if source.configured && job.state == JobState::Failed => {
+                let why = job.message.as_deref().unwrap_or("nothing is known of why");
+                problem(&mut text, format!("{name}: its last collection failed: {why}"));
+            }
+            None if source.configured => {
+                text.push(format!("note     {name}: not collected yet: outlay collect {name}"))
+            }
+            _ => {}
         }
     }
     print(&text.join("\n"))?;
