@@ -15,7 +15,10 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 /// The longest key taken.
 const MAX_KEY: usize = 255;
 
-/// The JSON object a request brings. No body at all stands for an empty object.
+/// What no body at all, or null, stands for.
+const NOTHING: &[u8] = b"{}";
+
+/// The JSON object a request brings.
 pub struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -27,7 +30,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         // Whoever goes away half-way reads no answer.
         let bytes = to_bytes(request.into_body(), limit).await.map_err(|_| too_large())?;
         if bytes.is_empty() {
-            return read(b"{}");
+            return read(NOTHING);
         }
         let is_json = kind.as_deref().is_some_and(|kind| {
             kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
@@ -36,11 +39,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             let detail = "the body is read as JSON: send it with Content-Type: application/json, or send none";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
-        read(&bytes)
+        read(if bytes.trim_ascii() == b"null" { NOTHING } else { &bytes })
     }
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Problem> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        // A list of values would do for their names otherwise.
+        return Err(Problem::new(Code::InvalidBody, "the body is not what is read here: it is no JSON object"));
+    }
     let body = serde_json::from_slice(bytes);
     body.map(Body)
         .map_err(|error| Problem::new(Code::InvalidBody, format!("the body is not what is read here: {error}")))

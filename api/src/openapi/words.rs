@@ -3,7 +3,7 @@
 use outlay_model::Granularity;
 use outlay_model::query::{Basis, Compare, DEFAULT_PERIOD, MAX_ROWS, Metric};
 use utoipa::openapi::Schema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::params::Count;
 
@@ -65,13 +65,17 @@ pub fn bound(example: &str) -> Object {
 /// The first day of what is to be collected, where it is given.
 pub fn first_day() -> Schema {
     let about = "The first day, with `to`: a date, an RFC 3339 instant or epoch milliseconds.";
-    Schema::Object(ObjectBuilder::from(bound("2026-10-01")).description(Some(about)).build())
+    Schema::Object(ObjectBuilder::from(bound("2026-10-01")).schema_type(or_null()).description(Some(about)).build())
 }
 
 /// The day after the last, likewise.
 pub fn day_after() -> Schema {
     let about = "The day after the last, with `from`.";
-    Schema::Object(ObjectBuilder::from(bound("2026-11-01")).description(Some(about)).build())
+    Schema::Object(ObjectBuilder::from(bound("2026-11-01")).schema_type(or_null()).description(Some(about)).build())
+}
+
+fn or_null() -> SchemaType {
+    SchemaType::from_iter([Type::String, Type::Null])
 }
 
 /// An id that was given before.
