@@ -71,18 +71,3 @@ impl Counters {
 fn add(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
-
-impl Counted {
-    /// What came since then.
-    #[must_use]
-    pub fn since(self, then: Self) -> Self {
-        Self {
-            requests: self.requests - then.requests,
-            retries: self.retries - then.retries,
-            throttled: self.throttled - then.throttled,
-            failed: self.failed - then.failed,
-            bytes: self.bytes - then.bytes,
-            cost_micros: self.cost_micros - then.cost_micros,
-        }
-    }
-}
