@@ -21,7 +21,7 @@ use crate::input::{Format, InputFile, hex};
 use crate::records::{Kind, MAX_RECORD, Record, Records};
 
 /// Lines in one batch, at most.
-pub const BATCH_ROWS: usize = 1 << 17;
+pub const BATCH_ROWS: usize = 1 << 16;
 /// Rows of a Parquet file that are scanned at once. What was read of it stays mapped until a scan is over, and counts as
 /// this process's memory.
 const MAPPED_ROWS: usize = 16 * BATCH_ROWS;

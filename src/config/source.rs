@@ -84,7 +84,7 @@ pub(super) fn problems(sources: &[Source]) -> Vec<(usize, Option<String>, String
         for (key, text) in source.http.problems() {
             add(Some("http"), format!("{key}: {text}"));
         }
-        if let Some(text) = source.schedule.as_deref().and_then(|text| schedule_problem(text)) {
+        if let Some(text) = source.schedule.as_deref().and_then(schedule_problem) {
             add(Some("schedule"), text);
         }
     }

@@ -79,6 +79,9 @@ impl DailyFile {
     }
 }
 
+/// A day of a provider's billing account in a currency.
+type Day = (NaiveDate, Option<String>, Option<String>, Option<String>);
+
 /// What daily rows add up to.
 #[derive(Debug, Default)]
 pub(crate) struct DailySums {
@@ -88,7 +91,7 @@ pub(crate) struct DailySums {
     pub(crate) costs: BTreeMap<Metric, BigDecimal>,
     /// Charges that leave a cost out.
     pub(crate) null_rows: BTreeMap<Metric, u64>,
-    days: BTreeMap<(NaiveDate, Option<String>, Option<String>, Option<String>), DaySum>,
+    days: BTreeMap<Day, DaySum>,
 }
 
 impl DailySums {
