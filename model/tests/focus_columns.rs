@@ -66,6 +66,7 @@ fn every_subcategory_is_of_one_category() {
     let rows = reference.records().map(|row| row.expect("a row"));
     let mut expected: Vec<(String, String)> = rows.map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
     let mut pairs: Vec<(String, String)> = pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-    (expected.sort(), pairs.sort());
+    expected.sort();
+    pairs.sort();
     assert_eq!(pairs, expected);
 }

@@ -81,21 +81,25 @@ where
 
 /// Why there are no credentials.
 pub(super) fn credentials(error: &CredentialsError, role: Option<&str>) -> FetchError {
-    let place = role.map_or("the AWS credentials".to_owned(), |role| format!("the role {role}"));
-    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) || none_found(error) {
-        return FetchError::Refused {
-            place: "the AWS credentials".to_owned(),
-            why: "there are none".to_owned(),
-            advice: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or run where a role is given (EKS, ECS, EC2)"
-                .to_owned(),
-        };
+    let none = matches!(error, CredentialsError::CredentialsNotLoaded(_)) || none_found(error);
+    match role.filter(|_| !none) {
+        Some(role) => told(
+            &format!("the role {role}"),
+            error,
+            "its trust policy must allow sts:AssumeRole to these credentials, with this external_id if it asks for one",
+        ),
+        None if none => {
+            FetchError::Refused { place: OWN.to_owned(), why: "there are none".to_owned(), advice: WHENCE.to_owned() }
+        }
+        None => told(OWN, error, WHENCE),
     }
-    told(
-        &place,
-        error,
-        "its trust policy must allow sts:AssumeRole to these credentials, with this external_id if it asks for one",
-    )
 }
+
+/// What is not there.
+const OWN: &str = "the AWS credentials";
+/// Where it could be.
+const WHENCE: &str =
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or run where a role is given (EKS, ECS, EC2)";
 
 /// A role cannot be assumed with credentials that are not there.
 fn none_found(error: &CredentialsError) -> bool {
