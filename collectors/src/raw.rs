@@ -25,6 +25,8 @@ pub const BATCH_ROWS: usize = 1 << 16;
 /// Rows of a Parquet file that are scanned at once. What was read of it stays mapped until a scan is over, and counts as
 /// this process's memory.
 const MAPPED_ROWS: usize = 16 * BATCH_ROWS;
+/// Cells of a Parquet file that are scanned at once: the engine decodes ahead of who reads, and holds what it has.
+const SCANNED_CELLS: usize = 1 << 24;
 /// Cells in one batch of text, at most: a file may have thousands of columns.
 const BATCH_CELLS: usize = 1 << 23;
 /// Bytes of text after which a batch is full: a line may have millions.
@@ -151,9 +153,11 @@ fn parquet_batches(file: &InputFile, wanted: Option<&[String]>) -> Result<Scan, 
     if let Some(wanted) = wanted {
         frame = frame.select(wanted.iter().map(|name| col(name.as_str())).collect::<Vec<_>>());
     }
+    let width = frame.collect_schema().map_err(|source| parquet(file, source))?.len();
+    let rows = (SCANNED_CELLS / width.max(1)).clamp(BATCH_ROWS, MAPPED_ROWS);
     let (send, receive) = sync_channel(1);
     let scan = std::thread::spawn(move || {
-        for first in (0..).step_by(MAPPED_ROWS) {
+        for first in (0..).step_by(rows) {
             let (send, given) = (send.clone(), Arc::new(AtomicUsize::new(0)));
             let count = Arc::clone(&given);
             let callback = PlanCallback::new(move |batch: DataFrame| {
@@ -165,10 +169,10 @@ fn parquet_batches(file: &InputFile, wanted: Option<&[String]>) -> Result<Scan, 
                 }
                 Ok(gone)
             });
-            let part = frame.clone().slice(first, MAPPED_ROWS as IdxSize);
+            let part = frame.clone().slice(first, rows as IdxSize);
             let plan = part.sink_batches(callback, true, std::num::NonZeroUsize::new(BATCH_ROWS))?;
             plan.collect_with_engine(Engine::Streaming)?;
-            if given.load(Ordering::Relaxed) < MAPPED_ROWS {
+            if given.load(Ordering::Relaxed) < rows {
                 break;
             }
         }
