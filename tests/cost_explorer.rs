@@ -9,6 +9,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use chrono::{Months, NaiveDate};
 use common::cost_explorer::{MEMBER, PAYER, World, last_month, this_month};
@@ -301,4 +302,23 @@ fn kept_answers_are_enough_to_have_it_all_again() {
     let file = damaged.display().to_string();
     let said = world.said(&["--data", "other", "import", "--source", "aws", "--kind", "aws_cost_explorer", &file], 1);
     assert!(said.contains("damaged.jsonl: line 2 is no answer of Cost Explorer"), "{said}");
+}
+
+/// As if an older version had read them: nobody is asked again.
+#[test]
+fn kept_answers_are_read_anew_by_a_later_version() {
+    let world = World::new("", &json!({}));
+    world.collect(0);
+    let (totals, calls) = (world.totals(), world.calls().len());
+    let older = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); \
+                 c.execute(\"UPDATE parts SET fingerprint = 'older', \
+                 body = json_set(body, '$.versions.normaliser', 0, '$.fingerprint', 'older')\"); \
+                 c.execute('UPDATE head SET generation = generation + 1'); c.commit()";
+    let catalog = world.folder.path().join("outlay-data/catalog.db");
+    let done = Command::new("python3").args(["-c", older]).arg(catalog).status().expect("runs");
+    assert!(done.success());
+    let said = world.said(&["rebuild"], 0);
+    assert!(said.contains("read anew from the answers that were kept"), "{said}");
+    assert_eq!((world.totals(), world.calls().len()), (totals, calls));
+    assert!(world.said(&["rebuild"], 0).contains("nothing is stale"));
 }
