@@ -135,7 +135,8 @@ async fn answer(
     let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     let fault = {
         let mut state = state.lock().expect("no test panics with it");
-        state.requests.push(format!("{} {key}", parts.method));
+        let upload = query.get("uploadId").map(|upload| format!(" of {upload}")).unwrap_or_default();
+        state.requests.push(format!("{} {key}{upload}", parts.method));
         let next = state.faults.iter().position(|(method, _)| *method == parts.method);
         match next.and_then(|next| state.faults.remove(next)) {
             Some((_, fault)) => Some(fault),
