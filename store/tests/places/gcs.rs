@@ -39,7 +39,7 @@ struct Objects {
     objects: BTreeMap<String, (u64, Bytes)>,
     uploads: BTreeMap<String, BTreeMap<u32, Bytes>>,
     written: u64,
-    faults: VecDeque<(Method, Fault)>,
+    faults: VecDeque<(Method, String, Fault)>,
     always: Vec<(Method, String, Fault)>,
     requests: Vec<String>,
 }
@@ -78,7 +78,12 @@ impl Gcs {
 
     /// The next request of this method fails so.
     pub fn fail_next(&self, method: Method, fault: Fault) {
-        self.state().faults.push_back((method, fault));
+        self.fail_next_of("", method, fault);
+    }
+
+    /// The next request of this method that ends so, as [`Self::requests`] has it, fails so.
+    pub fn fail_next_of(&self, ending: &str, method: Method, fault: Fault) {
+        self.state().faults.push_back((method, ending.to_owned(), fault));
     }
 
     /// From now on all requests of this method for keys with this text in them fail so.
@@ -136,10 +141,12 @@ async fn answer(
     let fault = {
         let mut state = state.lock().expect("no test panics with it");
         let upload = query.get("uploadId").map(|upload| format!(" of {upload}")).unwrap_or_default();
-        state.requests.push(format!("{} {key}{upload}", parts.method));
-        let next = state.faults.iter().position(|(method, _)| *method == parts.method);
+        let request = format!("{} {key}{upload}", parts.method);
+        state.requests.push(request.clone());
+        let meant = |(method, part, _): &(Method, String, Fault)| *method == parts.method && request.ends_with(part);
+        let next = state.faults.iter().position(meant);
         match next.and_then(|next| state.faults.remove(next)) {
-            Some((_, fault)) => Some(fault),
+            Some((_, _, fault)) => Some(fault),
             None => {
                 let meant = |(method, keys, _): &&(Method, String, Fault)| {
                     *method == parts.method && key.contains(keys.as_str())
