@@ -96,7 +96,8 @@ fn is_default(settings: &HttpSettings) -> bool {
 }
 
 fn schedule_problem(text: &str) -> Option<String> {
-    let error = crate::schedule::Schedule::parse(text).err()?;
+    let error = crate::schedule::Schedule::parse(text).err()?.to_string();
+    let error = error.trim_end_matches('.');
     Some(format!("{error}; write seconds, minutes, hours, days, months and weekdays, such as \"0 15 */6 * * *\" (UTC)"))
 }
 

@@ -168,7 +168,7 @@ pub(super) fn survey(
         let what = "says nowhere what the month comes to".to_owned();
         return Err(CollectError::NotAnswers { path: file.path.clone(), line: 1, what });
     }
-    hash.update(serde_json::to_vec(&head).unwrap_or_default());
+    hash.update(serde_json::to_vec(&head).expect("a head is JSON: it was read from it"));
     Ok(surveyed(file, &head, &overview, tag_spend, hex(&hash.finalize())))
 }
 
