@@ -7,4 +7,4 @@ azurite_port="$(free_port)"
 at_exit "kill $!"
 export TEST_AZURITE_ENDPOINT="http://127.0.0.1:$azurite_port/devstoreaccount1"
 # The container that the tests share; each has a prefix of its own.
-wait_for 60 python3 tests/needs/azurite_container.py "$TEST_AZURITE_ENDPOINT" outlay-tests
+wait_for 300 python3 tests/needs/azurite_container.py "$TEST_AZURITE_ENDPOINT" outlay-tests

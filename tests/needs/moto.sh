@@ -6,5 +6,5 @@ moto_port="$(free_port)"
 at_exit "kill $!"
 export TEST_S3_ENDPOINT="http://127.0.0.1:$moto_port"
 # The bucket that the tests share; each has a prefix of its own.
-wait_for 60 python3 -c 'from urllib.request import *; import sys; urlopen(Request(sys.argv[1], method="PUT"), timeout=5)' \
+wait_for 300 python3 -c 'from urllib.request import *; import sys; urlopen(Request(sys.argv[1], method="PUT"), timeout=5)' \
     "$TEST_S3_ENDPOINT/outlay-tests"
