@@ -1,6 +1,7 @@
 """DuckDB's side of the benchmark, each in a process of its own. Prints JSON: seconds, and what shows that it answered.
 
     duck.py generate ROWS FOLDER     the bill, one file a month
+    duck.py report ROWS FOLDER       a cost and usage report of one month, in four files
     duck.py import BILLS FOLDER      import.sql, month by month
     duck.py agree OURS THEIRS        whether two imports hold the same
     duck.py query SQL                one answer, from connecting to the last row
@@ -40,6 +41,15 @@ def generate(rows, folder):
             connection.execute(put(sql, month=month, rows=each, first=number * each, file=unfinished))
             unfinished.rename(file)
     return each * 12
+
+
+def report(rows, folder):
+    sql, each = (HERE / "report.sql").read_text(), int(rows) // 4
+    connection = connect()
+    for number in range(4):
+        file = pathlib.Path(folder) / f"report-{number + 1:05}.snappy.parquet"
+        connection.execute(put(sql, all=each * 4, rows=each, first=number * each, file=file))
+    return each * 4
 
 
 def import_bills(bills, folder):
@@ -83,7 +93,7 @@ def warm(sql):
 
 
 if __name__ == "__main__":
-    work = {"generate": generate, "import": import_bills, "agree": agree, "query": query, "warm": warm}[sys.argv[1]]
+    work = {"generate": generate, "report": report, "import": import_bills, "agree": agree, "query": query, "warm": warm}[sys.argv[1]]
     start = time.perf_counter()
     answer = work(*sys.argv[2:])
     print(json.dumps({"seconds": time.perf_counter() - start, "answer": answer}))

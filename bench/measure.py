@@ -136,6 +136,7 @@ class Bench:
 
     def run(self):
         self.bills.mkdir(parents=True, exist_ok=True)
+        self.report()
         duck("generate", str(self.rows), self.bills)
         self.imports()
         size = duck("query", f"SELECT 1 FROM read_parquet('{self.store}/daily/*/*.parquet')")[1]["answer"]
@@ -157,6 +158,15 @@ class Bench:
         self.result(3, what, [d.seconds for d in ours], [d.seconds for d in theirs], 1.0, of="ratio", figures=cpu)
         peaks = [d.peak for d in ours], [d.peak for d in theirs]
         self.result(3, "import, peak memory", *peaks, 1536, unit="MiB", of="outlay")
+
+    def report(self):
+        """A cost and usage report as one delivery. DuckDB has nothing that does the same."""
+        shutil.rmtree(self.store, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=self.place) as folder:
+            duck("report", str(self.rows), folder)
+            done = Done([*self.outlay, "import", "--source", "aws", "--kind", "aws_cur", "--delivery", "2026-10", folder])
+        self.result(3, "import a cost and usage report, one delivery", [done.seconds], [], None)
+        self.result(3, "its peak memory", [done.peak], [], 1536, unit="MiB", of="outlay")
 
     def questions(self, layer, first):
         """Filters nobody asked before, in both languages."""

@@ -3,17 +3,17 @@
 //! Text is read by a record reader that knows lines, because one damaged line must not cost the file; Parquet comes
 //! through Polars' streaming engine. Either way a batch is bounded and nothing is interpreted here.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use outlay_model::part::{RejectReason, Repair, Repairs};
 use polars::prelude::{
-    Column, DataFrame, DataType, Engine, IdxSize, IntoColumn, LazyFrame, NewChunkedArray, PlRefPath, PlanCallback,
-    PolarsError, PolarsResult, ScanArgsParquet, StringChunked, StringChunkedBuilder, col, polars_err,
+    Column, DataFrame, DataType, Engine, IdxSize, IntoColumn, LazyFrame, NewChunkedArray, ParquetReader, PlRefPath,
+    PolarsError, PolarsResult, ScanArgsParquet, SerReader as _, StringChunked, StringChunkedBuilder, col, polars_err,
 };
 
 use crate::CollectError;
@@ -22,11 +22,10 @@ use crate::records::{Kind, MAX_RECORD, Record, Records};
 
 /// Lines in one batch, at most.
 pub const BATCH_ROWS: usize = 1 << 16;
-/// Rows of a Parquet file that are scanned at once. What was read of it stays mapped until a scan is over, and counts as
-/// this process's memory.
-const MAPPED_ROWS: usize = 16 * BATCH_ROWS;
-/// Cells of a Parquet file that are scanned at once: the engine decodes ahead of who reads, and holds what it has.
-const SCANNED_CELLS: usize = 1 << 24;
+/// Rows of a Parquet file that are decoded at once.
+const DECODED_ROWS: usize = 4 * BATCH_ROWS;
+/// Cells of a Parquet file that are decoded at once. One stretch is read while the next is decoded: both are held.
+const DECODED_CELLS: usize = 1 << 23;
 /// Cells in one batch of text, at most: a file may have thousands of columns.
 const BATCH_CELLS: usize = 1 << 23;
 /// Bytes of text after which a batch is full: a line may have millions.
@@ -121,7 +120,7 @@ pub fn batches<E: From<CollectError>>(
         }
         Format::Parquet => {
             let mut next_row = 1;
-            let (batches, scan) = parquet_batches(file, wanted)?;
+            let (batches, scan) = parquet_batches(file, wanted);
             for cells in batches {
                 let cells = unpacked(&cells).map_err(|source| parquet(file, source))?;
                 let lines: Vec<u64> = (next_row..).take(cells.height()).collect();
@@ -144,41 +143,53 @@ fn scan(path: &Path) -> PolarsResult<LazyFrame> {
     LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), args)
 }
 
-/// Batches as they come, and how the scan that makes them ends.
+/// Batches as they come, and how reading them ends.
 type Scan = (Receiver<DataFrame>, JoinHandle<PolarsResult<()>>);
 
-/// Runs the scan on a thread of its own; the channel holds it back to the reader's pace.
-fn parquet_batches(file: &InputFile, wanted: Option<&[String]>) -> Result<Scan, CollectError> {
-    let mut frame = scan(&file.path).map_err(|source| parquet(file, source))?;
-    if let Some(wanted) = wanted {
-        frame = frame.select(wanted.iter().map(|name| col(name.as_str())).collect::<Vec<_>>());
-    }
-    let width = frame.collect_schema().map_err(|source| parquet(file, source))?.len();
-    let rows = (SCANNED_CELLS / width.max(1)).clamp(BATCH_ROWS, MAPPED_ROWS);
+/// Decodes the file on a thread of its own, a stretch ahead of who reads.
+fn parquet_batches(file: &InputFile, wanted: Option<&[String]>) -> Scan {
+    let (path, wanted) = (file.path.clone(), wanted.map(<[String]>::to_vec));
     let (send, receive) = sync_channel(1);
-    let scan = std::thread::spawn(move || {
-        for first in (0..).step_by(rows) {
-            let (send, given) = (send.clone(), Arc::new(AtomicUsize::new(0)));
-            let count = Arc::clone(&given);
-            let callback = PlanCallback::new(move |batch: DataFrame| {
-                count.fetch_add(batch.height(), Ordering::Relaxed);
-                // A reader that has gone is no error: it stops the scan.
-                let gone = send.send(batch).is_err();
-                if gone {
-                    count.store(0, Ordering::Relaxed);
+    let decoding = std::thread::spawn(move || {
+        let metadata = ParquetReader::new(File::open(&path)?).get_metadata()?.clone();
+        let mut frame = scan(&path)?;
+        if let Some(wanted) = wanted {
+            frame = frame.select(wanted.iter().map(|name| col(name.as_str())).collect::<Vec<_>>());
+        }
+        let width = frame.collect_schema()?.len();
+        let most = (DECODED_CELLS / width.max(1)).clamp(BATCH_ROWS, DECODED_ROWS);
+        for stretch in stretches(metadata.row_groups.iter().map(|group| group.num_rows()), most) {
+            let part = frame.clone().slice(stretch.start as i64, stretch.len() as IdxSize);
+            let cells = part.collect_with_engine(Engine::Streaming)?.unwrap_single();
+            for first in (0..cells.height()).step_by(BATCH_ROWS) {
+                // A reader that has gone is no error.
+                if send.send(cells.slice(first as i64, BATCH_ROWS)).is_err() {
+                    return Ok(());
                 }
-                Ok(gone)
-            });
-            let part = frame.clone().slice(first, rows as IdxSize);
-            let plan = part.sink_batches(callback, true, std::num::NonZeroUsize::new(BATCH_ROWS))?;
-            plan.collect_with_engine(Engine::Streaming)?;
-            if given.load(Ordering::Relaxed) < rows {
-                break;
             }
         }
         Ok(())
     });
-    Ok((receive, scan))
+    (receive, decoding)
+}
+
+/// Stretches of at most so many rows: whole row groups where these are small enough, equal pieces of one that is not. What
+/// is packed together is unpacked for each piece.
+fn stretches(groups: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>> {
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    let mut end = 0;
+    for rows in groups.filter(|rows| *rows > 0) {
+        match stretches.last_mut() {
+            Some(last) if last.len() + rows <= most => last.end += rows,
+            _ => {
+                let pieces = rows.div_ceil(most);
+                let piece = |place: usize| end + rows * place / pieces;
+                stretches.extend((0..pieces).map(|place| piece(place)..piece(place + 1)));
+            }
+        }
+        end += rows;
+    }
+    stretches
 }
 
 /// Dictionaries and bytes are how a file packs its texts, not what it states. Bytes that are no text become hexadecimal.
@@ -340,4 +351,21 @@ fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
         taken.push(name);
     }
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_hold_every_row_once() {
+        let check = |groups: &[usize], expected: &[Range<usize>]| {
+            assert_eq!(stretches(groups.iter().copied(), 10), expected, "{groups:?}");
+        };
+        check(&[], &[]);
+        check(&[0, 3, 0], &[0..3]);
+        check(&[4, 4, 4, 2], &[0..8, 8..14]);
+        check(&[10, 1], &[0..10, 10..11]);
+        check(&[3, 25, 3], &[0..3, 3..11, 11..19, 19..28, 28..31]);
+    }
 }
