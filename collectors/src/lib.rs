@@ -21,6 +21,7 @@ pub mod input;
 mod invoice;
 mod labels;
 pub mod normalise;
+pub mod objects;
 pub mod purse;
 pub mod raw;
 pub mod records;

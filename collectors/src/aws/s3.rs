@@ -3,6 +3,7 @@
 //! Keys are used as they are. AWS writes bills under keys with empty pieces (`exports//daily/…`) where a prefix ended in a
 //! slash, which object_store's paths cannot say; so only its signature is used here.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use super::settings::Partition;
 use super::{Aws, refusal};
 use crate::http::{Answer, Ask, Failed, FetchError, Target, Vendor, Verdict};
+use crate::objects::{Found, Object, Place};
 
 /// The most that a page of a listing may hold: a thousand keys of a kilobyte, and what is around them.
 const MOST_OF_A_PAGE: usize = 16 << 20;
@@ -26,28 +28,6 @@ pub struct Bucket {
     aws: Aws,
     name: String,
     region: Mutex<String>,
-}
-
-/// What is under a prefix.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Objects, in order of their keys.
-    pub objects: Vec<Object>,
-    /// What keys go on with up to the next slash, that included.
-    pub folders: Vec<String>,
-}
-
-/// An object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// Its key.
-    pub key: String,
-    /// How many bytes it has.
-    pub size: u64,
-    /// When it was written.
-    pub written: DateTime<Utc>,
-    /// What tells it from others of its key.
-    pub etag: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,97 +73,12 @@ impl Bucket {
         Self { aws, name: name.to_owned(), region }
     }
 
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its address of a key, for people.
-    #[must_use]
-    pub fn place(&self, key: &str) -> String {
-        format!("s3://{}/{key}", self.name)
-    }
-
-    /// What is under a prefix: everything, or up to the next slash.
-    ///
-    /// # Errors
-    /// [`FetchError`] when it cannot be listed to its end.
-    pub async fn list(&self, prefix: &str, to_the_next_slash: bool) -> Result<Found, FetchError> {
-        let mut found = Found::default();
-        let mut token: Option<String> = None;
-        loop {
-            let mut query = vec![("list-type", "2"), ("prefix", prefix)];
-            if to_the_next_slash {
-                query.push(("delimiter", "/"));
-            }
-            query.extend(token.as_deref().map(|token| ("continuation-token", token)));
-            let place = self.place(prefix);
-            let answer = self.asked("", &query, &place, MOST_OF_A_PAGE).await?;
-            let page = self.page(&answer)?;
-            found.objects.extend(page.contents.into_iter().map(|content| {
-                let Content { key, size, last_modified, etag } = content;
-                Object { key, size, written: last_modified, etag }
-            }));
-            found.folders.extend(page.common_prefixes.into_iter().map(|folder| folder.prefix));
-            match page.next_continuation_token {
-                Some(next) if page.is_truncated && token.as_ref() != Some(&next) => token = Some(next),
-                _ if !page.is_truncated => return Ok(found),
-                _ => return Err(not_a_listing(&answer, "the listing does not say how it goes on")),
-            }
-        }
-    }
-
     fn page(&self, answer: &Answer) -> Result<Page, FetchError> {
         let text = std::str::from_utf8(&answer.body).map_err(|_| not_a_listing(answer, "the listing is not UTF-8"))?;
         if !text.contains("<ListBucketResult") {
             return Err(not_a_listing(answer, "what came is not a listing of S3"));
         }
         quick_xml::de::from_str(text).map_err(|_| not_a_listing(answer, "the listing cannot be read"))
-    }
-
-    /// An object of at most `most` bytes, and its ETag.
-    ///
-    /// # Errors
-    /// [`FetchError`] when it is not there or cannot be brought whole.
-    pub async fn get(&self, key: &str, most: usize) -> Result<(Answer, String), FetchError> {
-        let answer = self.asked(key, &[], &self.place(key), most).await?;
-        let etag = answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default().to_owned();
-        Ok((answer, etag))
-    }
-
-    /// Brings an object, as it was when it was listed.
-    ///
-    /// # Errors
-    /// [`FetchError::Changed`] when it is another by now, others when it cannot be brought whole.
-    pub async fn download(&self, object: &Object, path: &std::path::Path) -> Result<(), FetchError> {
-        let place = self.place(&object.key);
-        self.in_region(|| async {
-            let mut ask = Ask::get(&place, self.url(&object.key, &[]));
-            let etag = object.etag.parse().map_err(|_| FetchError::Changed { place: place.clone() })?;
-            ask.request.headers_mut().insert(IF_MATCH, etag);
-            let headers = self.aws.http().download(ask, self, Target { path, size: object.size }).await?;
-            // Not every stand-in for S3 keeps to If-Match.
-            match headers.get(ETAG).is_none_or(|etag| etag.as_bytes() == object.etag.as_bytes()) {
-                true => Ok(()),
-                false => Err(FetchError::Changed { place: place.clone() }),
-            }
-        })
-        .await
-    }
-
-    /// Whether an object may be read: asks for no more than its first byte.
-    ///
-    /// # Errors
-    /// [`FetchError`] when it may not, or is not there.
-    pub async fn probe(&self, key: &str) -> Result<(), FetchError> {
-        let place = self.place(key);
-        self.in_region(|| async {
-            let mut ask = Ask::get(&place, self.url(key, &[]));
-            ask.request.headers_mut().insert(RANGE, HeaderValue::from_static("bytes=0-0"));
-            self.aws.http().send(ask, self, 1).await.map(drop)
-        })
-        .await
     }
 
     async fn asked(&self, key: &str, query: &[(&str, &str)], place: &str, most: usize) -> Result<Answer, FetchError> {
@@ -219,6 +114,70 @@ impl Bucket {
             query.iter().map(|(name, value)| format!("{name}={}", escaped(value, false))).collect();
         let url = format!("{start}/{}?{}", escaped(key, true), query.join("&"));
         url.trim_end_matches('?').parse().expect("settings name only addresses, and the rest is escaped")
+    }
+}
+
+#[async_trait]
+impl Place for Bucket {
+    fn name(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.name)
+    }
+
+    async fn list(&self, prefix: &str, to_the_next_slash: bool) -> Result<Found, FetchError> {
+        let mut found = Found::default();
+        let mut token: Option<String> = None;
+        loop {
+            let mut query = vec![("list-type", "2"), ("prefix", prefix)];
+            if to_the_next_slash {
+                query.push(("delimiter", "/"));
+            }
+            query.extend(token.as_deref().map(|token| ("continuation-token", token)));
+            let place = self.name(prefix);
+            let answer = self.asked("", &query, &place, MOST_OF_A_PAGE).await?;
+            let page = self.page(&answer)?;
+            found.objects.extend(page.contents.into_iter().map(|content| {
+                let Content { key, size, last_modified, etag } = content;
+                Object { key, size, written: last_modified, etag }
+            }));
+            found.folders.extend(page.common_prefixes.into_iter().map(|folder| folder.prefix));
+            match page.next_continuation_token {
+                Some(next) if page.is_truncated && token.as_ref() != Some(&next) => token = Some(next),
+                _ if !page.is_truncated => return Ok(found),
+                _ => return Err(not_a_listing(&answer, "the listing does not say how it goes on")),
+            }
+        }
+    }
+
+    async fn get(&self, key: &str, most: usize) -> Result<(Answer, String), FetchError> {
+        let answer = self.asked(key, &[], &self.name(key), most).await?;
+        let etag = answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default().to_owned();
+        Ok((answer, etag))
+    }
+
+    async fn download(&self, object: &Object, path: &Path) -> Result<(), FetchError> {
+        let place = self.name(&object.key);
+        self.in_region(|| async {
+            let mut ask = Ask::get(&place, self.url(&object.key, &[]));
+            let etag = object.etag.parse().map_err(|_| FetchError::Changed { place: place.clone() })?;
+            ask.request.headers_mut().insert(IF_MATCH, etag);
+            let headers = self.aws.http().download(ask, self, Target { path, size: object.size }).await?;
+            // Not every stand-in for S3 keeps to If-Match.
+            match headers.get(ETAG).is_none_or(|etag| etag.as_bytes() == object.etag.as_bytes()) {
+                true => Ok(()),
+                false => Err(FetchError::Changed { place: place.clone() }),
+            }
+        })
+        .await
+    }
+
+    async fn probe(&self, key: &str) -> Result<(), FetchError> {
+        let place = self.name(key);
+        self.in_region(|| async {
+            let mut ask = Ask::get(&place, self.url(key, &[]));
+            ask.request.headers_mut().insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+            self.aws.http().send(ask, self, 1).await.map(drop)
+        })
+        .await
     }
 }
 
@@ -259,7 +218,7 @@ impl Vendor for Bucket {
         let region = self.region();
         AwsAuthorizer::new(&credential, "s3", &region).try_authorize(&mut signed, None).map_err(|_| {
             FetchError::Refused {
-                place: self.place(""),
+                place: self.name(""),
                 why: "the request cannot be signed".to_owned(),
                 advice: "this build has no cryptography; get another".to_owned(),
             }

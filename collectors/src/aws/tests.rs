@@ -7,6 +7,7 @@ use super::s3::Bucket;
 use super::*;
 use crate::http::teller::{Tale, Teller};
 use crate::http::{Counted, FetchError, HttpSettings};
+use crate::objects::Place as _;
 
 const SECRET: &str = "AVerySecretKey";
 const ROLE: &str = "arn:aws:iam::123456789012:role/outlay";

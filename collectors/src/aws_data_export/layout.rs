@@ -15,9 +15,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use outlay_model::DateRange;
 
-use super::place::Place;
-use crate::aws::s3::Object;
 use crate::http::FetchError;
+use crate::objects::{Object, Place};
 
 /// What a manifest's name ends with; a report for Redshift has another beside it.
 const MANIFEST: &str = "-Manifest.json";
@@ -47,7 +46,7 @@ impl Period {
 
 impl Layout {
     /// Finds out how the export below `prefix` lies.
-    pub(super) async fn find(place: &Place, prefix: &str) -> Result<Self, FetchError> {
+    pub(super) async fn find(place: &dyn Place, prefix: &str) -> Result<Self, FetchError> {
         let doubled = prefix.rsplit_once('/').map(|(parent, name)| format!("{parent}//{name}/"));
         let mut seen = BTreeSet::new();
         for root in [Some(format!("{prefix}/")), doubled, Some(format!("{prefix}//"))].into_iter().flatten() {
@@ -71,7 +70,7 @@ impl Layout {
     }
 
     /// The billing periods it has, the newest first.
-    pub(super) async fn periods(&self, place: &Place) -> Result<Vec<Period>, FetchError> {
+    pub(super) async fn periods(&self, place: &dyn Place) -> Result<Vec<Period>, FetchError> {
         let mut parents = vec![self.root.clone()];
         if !self.legacy {
             let folders = place.list(&self.root, true).await?.folders;
@@ -91,7 +90,7 @@ impl Layout {
     }
 
     /// The newest manifest of a period; none when AWS has written no bill of it yet.
-    pub(super) async fn manifest(&self, place: &Place, period: &Period) -> Result<Option<Object>, FetchError> {
+    pub(super) async fn manifest(&self, place: &dyn Place, period: &Period) -> Result<Option<Object>, FetchError> {
         // A legacy report's own folders hold copies of what was newest once.
         let found = place.list(&period.folder, self.legacy).await?;
         let manifests = found.objects.into_iter().filter(|object| object.key.ends_with(MANIFEST));

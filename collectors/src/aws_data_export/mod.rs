@@ -4,9 +4,9 @@
 //! lie those of older runs. AWS writes a manifest after the files it lists, and may overwrite both under a reader: files are
 //! read as they were listed (`If-Match`), and the manifest must be the same at the end.
 
+mod address;
 mod layout;
 mod manifest;
-mod place;
 
 #[cfg(test)]
 mod tests;
@@ -22,16 +22,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::aws::s3::{Bucket, Object};
+use crate::aws::s3::Bucket;
 use crate::aws::{Aws, AwsSettings};
 use crate::collector::{Checked, Collected, Collector, Connected, Context, Listed, Listing, SourceSettings};
 use crate::http::FetchError;
 use crate::input::{InputFile, hex};
+use crate::objects::{Folder, Object, Place};
 use crate::{CollectError, Format};
 
+use address::Address;
 use layout::{Layout, Period, is_of_one_run};
-use manifest::Manifest;
-use place::{Address, Place};
+use manifest::{Manifest, Named};
+
+/// The most that a manifest may hold. They name some hundred columns and files.
+const MOST_OF_A_MANIFEST: usize = 16 << 20;
 
 /// An export of AWS Billing in S3: FOCUS 1.0 or 1.2, CUR 2.0, or a legacy cost and usage report; Parquet or gzipped CSV.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -67,18 +71,25 @@ impl SourceSettings for DataExportSettings {
             what,
             advice: "correct url".to_owned(),
         })?;
-        let (place, prefix) = match address {
-            Address::Bucket(name, prefix) => (Place::Bucket(Bucket::new(Aws::new(self.aws, &context), &name)), prefix),
-            Address::Folder(folder) => (Place::Folder, folder.display().to_string().trim_end_matches('/').to_owned()),
-        };
-        Ok(Arc::new(DataExport { place, prefix }))
+        Ok(Arc::new(match address {
+            Address::Bucket(name, prefix) => {
+                let bucket = Bucket::new(Aws::new(self.aws, &context), &name);
+                DataExport { place: Box::new(bucket), bucket: Some(name), prefix }
+            }
+            Address::Folder(folder) => {
+                let prefix = folder.display().to_string().trim_end_matches('/').to_owned();
+                DataExport { place: Box::new(Folder), bucket: None, prefix }
+            }
+        }))
     }
 }
 
 /// Reads an export.
 #[derive(Debug)]
 struct DataExport {
-    place: Place,
+    place: Box<dyn Place>,
+    /// The bucket's name; none of a folder.
+    bucket: Option<String>,
     prefix: String,
 }
 
@@ -110,9 +121,15 @@ impl Bill {
 }
 
 impl DataExport {
+    /// Whether a file is where AWS itself wrote it, so that what is written later came later. Copies come in any order.
+    fn is_home_of(&self, file: &Named, key: &str) -> bool {
+        let here = |bucket: &String| file.bucket.as_ref().is_none_or(|name| name == bucket) && file.key == key;
+        self.bucket.as_ref().is_some_and(here)
+    }
+
     /// The bill that a manifest tells of.
     async fn bill(&self, layout: &Layout, mut manifest: Object) -> Result<Bill, FetchError> {
-        let (answer, etag) = self.place.manifest(&manifest.key).await?;
+        let (answer, etag) = self.place.get(&manifest.key, MOST_OF_A_MANIFEST).await?;
         manifest.etag = etag;
         let Manifest { files: named, format, table } = Manifest::read(&answer)?;
         let keys: Vec<String> = named.iter().map(|file| layout.locate(&file.key)).collect();
@@ -131,7 +148,7 @@ impl DataExport {
                 ),
             })?;
             // Of the next run already, whose manifest is still to come.
-            if self.place.is_home_of(&named, &key) && !is_of_one_run(&key) && file.written > manifest.written {
+            if self.is_home_of(&named, &key) && !is_of_one_run(&key) && file.written > manifest.written {
                 return Err(FetchError::Changed { place: self.place.name(&key) });
             }
             files.push(file);
@@ -141,14 +158,14 @@ impl DataExport {
     }
 
     async fn newest(&self, layout: &Layout, period: &Period) -> Result<Option<Bill>, FetchError> {
-        match layout.manifest(&self.place, period).await? {
+        match layout.manifest(&*self.place, period).await? {
             Some(manifest) => Ok(Some(self.bill(layout, manifest).await?)),
             None => Ok(None),
         }
     }
 
     async fn listed(&self, layout: &Layout, period: &Period) -> Result<Option<Listed>, FetchError> {
-        let Some(manifest) = layout.manifest(&self.place, period).await? else { return Ok(None) };
+        let Some(manifest) = layout.manifest(&*self.place, period).await? else { return Ok(None) };
         let mut listed = Listed {
             key: DeliveryKey::new(period.month()),
             days: Some(period.days),
@@ -166,7 +183,7 @@ impl DataExport {
     }
 
     async fn period(&self, layout: &Layout, month: &str) -> Result<Period, FetchError> {
-        let periods = layout.periods(&self.place).await?;
+        let periods = layout.periods(&*self.place).await?;
         periods.into_iter().find(|period| period.month() == month).ok_or_else(|| FetchError::Missing {
             place: format!("{month} of {}", self.place.name(&layout.root)),
             advice: "it was there when the export was listed: something deletes bills".to_owned(),
@@ -182,8 +199,8 @@ fn is_bill(key: &str) -> bool {
 #[async_trait]
 impl Collector for DataExport {
     async fn check(&self) -> Result<Checked, CollectError> {
-        let layout = Layout::find(&self.place, &self.prefix).await?;
-        let periods = layout.periods(&self.place).await?;
+        let layout = Layout::find(&*self.place, &self.prefix).await?;
+        let periods = layout.periods(&*self.place).await?;
         let mut notes = Vec::new();
         let (Some(newest), Some(oldest)) = (periods.first(), periods.last()) else {
             let note = format!("{} has no billing period yet; AWS writes the first within 24 hours", layout.root);
@@ -215,8 +232,8 @@ impl Collector for DataExport {
     }
 
     async fn deliveries(&self, window: DateRange) -> Result<Listing, CollectError> {
-        let layout = Layout::find(&self.place, &self.prefix).await?;
-        let mut periods = layout.periods(&self.place).await?;
+        let layout = Layout::find(&*self.place, &self.prefix).await?;
+        let mut periods = layout.periods(&*self.place).await?;
         periods.retain(|period| period.days.from() < window.to() && window.from() < period.days.to());
         let listed = try_join_all(periods.iter().map(|period| self.listed(&layout, period))).await?;
         // A period that is no longer in the bucket was tidied away, not taken back by AWS.
@@ -224,7 +241,7 @@ impl Collector for DataExport {
     }
 
     async fn collect(&self, listed: &Listed, folder: &Path) -> Result<Collected, CollectError> {
-        let layout = Layout::find(&self.place, &self.prefix).await?;
+        let layout = Layout::find(&*self.place, &self.prefix).await?;
         let period = self.period(&layout, listed.key.as_str()).await?;
         let changed = || FetchError::Changed { place: listed.place.clone() };
         let bill = self.newest(&layout, &period).await?.ok_or_else(changed)?;
@@ -235,8 +252,8 @@ impl Collector for DataExport {
                 folder.join(format!("{number:05}-{name}"))
             })
             .collect();
-        try_join_all(bill.files.iter().zip(&names).map(|(file, path)| self.place.bring(file, path))).await?;
-        if self.place.manifest(&bill.manifest.key).await?.1 != bill.manifest.etag {
+        try_join_all(bill.files.iter().zip(&names).map(|(file, path)| self.place.download(file, path))).await?;
+        if self.place.get(&bill.manifest.key, MOST_OF_A_MANIFEST).await?.1 != bill.manifest.etag {
             return Err(changed().into());
         }
         let files = names.into_iter().map(InputFile::open).collect::<Result<Vec<_>, _>>()?;
