@@ -55,22 +55,23 @@ impl ExactSum {
         }
     }
 
-    /// Adds the product of two numbers. Gives `false`, and adds nothing, when either is none that [`ExactSum::add`] takes.
-    pub fn add_product(&mut self, one: &str, other: &str) -> bool {
-        let (first, second) = (parse(one.as_bytes()), parse(other.as_bytes()));
-        if let (Some((first, power)), Some((second, more))) = (first, second)
-            && let Some(product) = first.checked_mul(second)
-        {
-            self.add_scaled(product, power + more);
+    /// Adds the product of numbers. Gives `false`, and adds nothing, when one is none that [`ExactSum::add`] takes.
+    pub fn add_product(&mut self, factors: &[&str]) -> bool {
+        let short = factors.iter().try_fold((1_i128, 0_i32), |(product, power), factor| {
+            let (integer, more) = parse(factor.as_bytes())?;
+            Some((product.checked_mul(integer)?, power + more))
+        });
+        if let Some((product, power)) = short {
+            self.add_scaled(product, power);
             return true;
         }
-        let long = |text: &str, short: Option<(i128, i32)>| match short {
+        let long = |text: &str| match parse(text.as_bytes()) {
             Some((integer, power)) => Some(BigDecimal::new(BigInt::from(integer), -i64::from(power))),
             None => parse_long(text),
         };
-        let (Some(first), Some(second)) = (long(one, first), long(other, second)) else { return false };
-        self.spilled += first * second;
-        true
+        let product = factors.iter().try_fold(BigDecimal::from(1), |product, factor| Some(product * long(factor)?));
+        self.spilled += product.as_ref().unwrap_or(&BigDecimal::default());
+        product.is_some()
     }
 
     /// Takes another sum away.
@@ -205,11 +206,11 @@ mod tests {
         let mut sum = ExactSum::default();
         let long = "12345678901234567890123456789012345678.5";
         for (one, other) in [("0.02", "6.71E-8"), ("-3", "4e2"), (long, "2"), (long, long)] {
-            assert!(sum.add_product(one, other), "{one} × {other}");
+            assert!(sum.add_product(&[one, other]), "{one} × {other}");
         }
-        assert!(!sum.add_product("1", "No Upfront") && !sum.add_product("", "1"));
+        assert!(!sum.add_product(&["1", "No Upfront"]) && !sum.add_product(&["", "1"]));
         let mut less = ExactSum::default();
-        assert!(less.add_product(long, long) && less.add(long) && less.add(long) && less.add("-1200"));
+        assert!(less.add_product(&[long, "1", long]) && less.add(long) && less.add(long) && less.add("-1200"));
         sum.subtract(&less);
         assert_eq!(plain(&sum.total()), "0.000000001342");
     }

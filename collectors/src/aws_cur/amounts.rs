@@ -4,15 +4,13 @@
 //! it like any other. The survey (`survey.rs`) says the same in its own way: that is the check (P1). Rules: docs/AWS.md.
 
 use std::borrow::Cow;
-use std::str::FromStr;
 
-use bigdecimal::BigDecimal;
-use bigdecimal::num_bigint::BigInt;
-use outlay_model::Money;
-use outlay_model::money::{ReadMoney, plain};
+use outlay_model::money::plain;
 
 use super::lines::LineType;
-use super::native::{Cells, Native, is_short};
+use super::native::Native;
+use crate::native::{Cells, is_short};
+use crate::numbers::{number, product};
 
 /// A number as text, if the line has it.
 pub(super) type Amount<'a> = Option<Cow<'a, str>>;
@@ -142,58 +140,5 @@ impl<'a> Amounts<'a> {
         let rate = first(self.unblended_rate, row).filter(|rate| !rate.trim_start().starts_with('-'))?;
         let (cost, product) = (number(self.stated(row)?)?, product(rate, self.quantity.get(row)?)?);
         (cost == product).then_some(rate)
-    }
-}
-
-/// An exact number; `None` when the text is none of at most 128 digits and an exponent within ±60.
-pub(super) fn number(text: &str) -> Option<BigDecimal> {
-    let text = text.trim();
-    if let Ok(ReadMoney { money, rounding: None }) = Money::read(text) {
-        return Some(money.to_exact());
-    }
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let digits = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
-    let count = digits.bytes().filter(u8::is_ascii_digit).count();
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && (1..=128).contains(&count);
-    exponent.parse().ok().filter(|exponent: &i32| plain && exponent.abs() <= 60)?;
-    BigDecimal::from_str(text).ok()
-}
-
-/// The exact product of two numbers.
-fn product(one: &str, other: &str) -> Option<BigDecimal> {
-    let (one, other) = (one.trim(), other.trim());
-    if !(is_short(one) && is_short(other)) {
-        return None;
-    }
-    let units = |text: &str| match Money::read(text) {
-        Ok(ReadMoney { money, rounding: None }) => Some(money.units()),
-        _ => None,
-    };
-    // Nearly all products fit a machine's number, which is much faster.
-    if let (Some(one), Some(other)) = (units(one), units(other))
-        && let Some(product) = one.checked_mul(other)
-    {
-        return Some(BigDecimal::new(BigInt::from(product), 36));
-    }
-    Some(number(one)? * number(other)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn products_are_exact() {
-        let cases = [
-            ("0.02", "6.71E-8", Some("0.000000001342")),
-            ("3.06", "744", Some("2276.64")),
-            ("0.15", "0.08564975806962156", Some("0.012847463710443234")),
-            ("1e-18", "1e-18", Some("0.000000000000000000000000000000000001")),
-            ("99999999999999999999", "99999999999999999999", Some("9999999999999999999800000000000000000001")),
-            ("No Upfront", "1", None),
-        ];
-        for (one, other, expected) in cases {
-            assert_eq!(product(one, other).map(|product| plain(&product)).as_deref(), expected, "{one} × {other}");
-        }
     }
 }

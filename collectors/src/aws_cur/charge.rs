@@ -6,8 +6,9 @@ use polars::prelude::{PlSmallStr, StringChunked, StringChunkedBuilder};
 
 use super::amounts::{Amount, Amounts};
 use super::lines::LineType;
-use super::native::{Cells, Native};
+use super::native::Native;
 use super::words;
+use crate::native::Cells;
 
 /// A charge: the line it comes from, and whether it is more than that.
 #[derive(Debug, Clone, Copy)]

@@ -15,8 +15,8 @@ use serde_json::Value;
 
 pub(super) use super::layout::Fold;
 use super::layout::{Layout, words_of};
-use super::native::{is_stated, texts};
 use crate::labels::Labels;
+use crate::native::{is_stated, texts};
 
 /// What became of the columns.
 pub(super) struct Folded {

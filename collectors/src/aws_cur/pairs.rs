@@ -11,13 +11,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bigdecimal::BigDecimal;
 use outlay_model::Money;
-use outlay_model::money::{ReadMoney, plain};
 use outlay_model::part::Repair;
 use polars::prelude::{DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, StringChunked};
 
-use super::native::{Cells, Native, is_short};
+use super::native::Native;
+use crate::native::{Cells, is_short};
+use crate::numbers::Sum;
 use crate::raw::RawBatch;
 
 /// Sums kept at most: some 100 MB.
@@ -54,9 +54,7 @@ pub(super) struct Pairs {
 /// One sum.
 #[derive(Debug, Default)]
 struct Pair {
-    money: Money,
-    /// What does not fit: digits beyond the 18th, sums beyond the 20th.
-    more: BigDecimal,
+    sum: Sum,
     /// The first line that counts in it.
     line: u64,
     service: Option<String>,
@@ -104,19 +102,13 @@ impl Pairs {
         stated: &str,
         negation: bool,
     ) -> bool {
-        let Ok(ReadMoney { money, rounding }) = Money::read(stated.trim()) else { return false };
+        let Ok(amount) = Money::read(stated.trim()) else { return false };
         let key = columns.key(row);
         if !is_short(stated.trim()) || key.matches(SEPARATOR).count() != KEY.len() {
             return false;
         }
         let pair = self.sums.entry(key).or_insert_with(|| Pair { line, ..Pair::default() });
-        match pair.money.checked_add(money) {
-            Some(sum) => pair.money = sum,
-            None => pair.more += money.to_exact(),
-        }
-        if let Some(rounding) = rounding {
-            pair.more += rounding;
-        }
+        pair.sum.add(amount);
         pair.negated |= negation;
         if let Some(end) = columns.end.get(row).filter(|end| pair.end.as_deref().is_none_or(|known| known < *end)) {
             pair.end = Some(end.to_owned());
@@ -134,14 +126,14 @@ impl Pairs {
 
     /// Forgets what adds up to nothing.
     pub(super) fn forget_settled(&mut self) {
-        self.sums.retain(|_, pair| pair.sum().is_some());
+        self.sums.retain(|_, pair| pair.sum.rest().is_some());
     }
 
     /// Charges for what does not add up to nothing, and none of it is left.
     pub(super) fn unsettled(&mut self) -> PolarsResult<Option<RawBatch>> {
         let sums = std::mem::take(&mut self.sums);
         // In order, so that the same bill gives the same charges.
-        let left = sums.into_iter().filter_map(|(key, pair)| pair.sum().map(|sum| (key, (pair, sum))));
+        let left = sums.into_iter().filter_map(|(key, pair)| pair.sum.rest().map(|sum| (key, (pair, sum))));
         let left: BTreeMap<String, (Pair, String)> = left.collect();
         if left.is_empty() {
             return Ok(None);
@@ -176,13 +168,5 @@ impl Pairs {
         let repairs = [(Repair::NegationUnpaired, left.len() as u64)].into();
         let lines = pairs().map(|pair| pair.line).collect();
         Ok(Some(RawBatch { cells: DataFrame::new(left.len(), columns)?, lines, repairs, ..RawBatch::default() }))
-    }
-}
-
-impl Pair {
-    /// What it adds up to, unless that is nothing.
-    fn sum(&self) -> Option<String> {
-        let sum = self.money.to_exact() + &self.more;
-        (sum != 0).then(|| plain(&sum))
     }
 }

@@ -8,17 +8,18 @@ use std::collections::{BTreeMap, HashMap};
 use outlay_ledger::decimal::cell_text;
 use outlay_ledger::tags::TagReader;
 use outlay_model::query::Metric;
-use polars::prelude::{DataFrame, Float64Chunked, PolarsResult, StringChunked};
+use polars::prelude::{DataFrame, PolarsResult};
 
 use super::fold::{Fold, fold};
 use super::layout::Layout;
 use super::lines::LineType;
-use super::native::{is_short, is_stated, texts};
 use crate::delivery::{FileSurvey, Settings, Totals};
 use crate::exact::ExactSum;
+use crate::figures::{Figure, Stated};
 use crate::input::InputFile;
 use crate::invoice::raw_key;
 use crate::labels::Labels;
+use crate::native::{is_short, is_stated, texts};
 use crate::{CollectError, raw};
 
 /// The texts a survey reads.
@@ -114,54 +115,6 @@ fn add(survey: &mut FileSurvey, cells: &DataFrame, layout: &Layout) -> PolarsRes
     Ok(())
 }
 
-/// A column of numbers.
-enum Figure<'a> {
-    Absent,
-    Texts(&'a StringChunked),
-    Doubles(&'a Float64Chunked),
-    Others(Vec<Option<String>>),
-}
-
-impl Figure<'_> {
-    /// The number's text, where the cell says anything.
-    fn text(&self, row: usize) -> Option<String> {
-        match self {
-            Self::Absent => None,
-            Self::Texts(texts) => texts.get(row).filter(|text| is_stated(text)).map(|text| text.trim().to_owned()),
-            Self::Doubles(doubles) => doubles.get(row).map(|double| double.to_string()),
-            Self::Others(texts) => texts[row].clone(),
-        }
-    }
-
-    /// Adds the number to a sum. `false` when there is none, stated or not readable.
-    fn add(&self, row: usize, sum: &mut ExactSum) -> Stated {
-        let read = match self {
-            Self::Absent => return Stated::No,
-            Self::Texts(texts) => match texts.get(row).filter(|text| is_stated(text)) {
-                Some(text) => sum.add(text.trim()),
-                None => return Stated::No,
-            },
-            Self::Doubles(doubles) => match doubles.get(row) {
-                Some(double) => sum.add_double(double),
-                None => return Stated::No,
-            },
-            Self::Others(texts) => match &texts[row] {
-                Some(text) => sum.add(text),
-                None => return Stated::No,
-            },
-        };
-        if read { Stated::Number } else { Stated::Other }
-    }
-}
-
-/// What a cell holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stated {
-    No,
-    Number,
-    Other,
-}
-
 /// The numbers of a batch, in the order of [`FIGURES`].
 struct Figures<'a>([Figure<'a>; FIGURES.len()]);
 
@@ -170,14 +123,7 @@ impl<'a> Figures<'a> {
         let mut figures = FIGURES.map(|_| Figure::Absent);
         for (figure, name) in figures.iter_mut().zip(FIGURES) {
             let Some(raw) = layout.raw(name) else { continue };
-            let series = cells.column(raw)?.as_materialized_series();
-            *figure = if let Ok(texts) = series.str() {
-                Figure::Texts(texts)
-            } else if let Ok(doubles) = series.f64() {
-                Figure::Doubles(doubles)
-            } else {
-                Figure::Others(series.iter().map(|cell| cell_text(&cell)).collect())
-            };
+            *figure = Figure::of(cells.column(raw)?);
         }
         Ok(Self(figures))
     }
@@ -262,7 +208,7 @@ impl<'a> Figures<'a> {
         if matches!(line, LineType::Usage | LineType::Covered | LineType::Reserved) {
             let rate = list_rate.text(row).zip(quantity.text(row));
             let rate = rate.filter(|(rate, quantity)| is_short(rate) && is_short(quantity));
-            if !rate.is_some_and(|(rate, quantity)| list.add_product(&rate, &quantity)) {
+            if !rate.is_some_and(|(rate, quantity)| list.add_product(&[&rate, &quantity])) {
                 list_cost.add(row, list);
             }
         }

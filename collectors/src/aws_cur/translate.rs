@@ -9,9 +9,10 @@ use super::amounts::Amounts;
 use super::charge::{Charge, Charges};
 use super::layout::Layout;
 use super::lines::LineType;
-use super::native::{Native, column};
+use super::native::Native;
 use super::pairs::{PairColumns, Pairs};
 use crate::labels::Labels;
+use crate::native::column;
 use crate::raw::{Damaged, RawBatch};
 
 /// Translates a batch. Negations go into the pairs and leave no charge; fees that state what was not used of a commitment
