@@ -9,6 +9,7 @@ pub mod aws;
 pub mod aws_cost_explorer;
 pub mod aws_cur;
 pub mod aws_data_export;
+pub mod azure;
 pub mod collector;
 pub mod delivery;
 pub mod error;

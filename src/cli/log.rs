@@ -12,7 +12,7 @@ use crate::config::{Log, LogFormat, LogLevel};
 const VARIABLE: &str = "OUTLAY_LOG";
 
 /// Libraries that tell whole requests at the levels below `info`, with their signatures and tokens.
-const TELLTALES: &[&str] = &["h2", "hyper", "object_store", "reqwest", "rustls"];
+const TELLTALES: &[&str] = &["azure_", "h2", "hyper", "object_store", "reqwest", "rustls", "typespec"];
 
 /// Libraries whose warnings quote whole answers, with the keys in them. What they fail with is in our own errors.
 const MUTE: &str = "aws_";

@@ -311,7 +311,7 @@ impl Http {
         Ok(slot)
     }
 
-    async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, FetchError> {
+    pub(crate) async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, FetchError> {
         self.0.cancelled.run_until_cancelled(work).await.ok_or(FetchError::Cancelled)
     }
 }

@@ -73,7 +73,7 @@ impl HttpSettings {
         Duration::from_secs(self.longest_wait_seconds.into())
     }
 
-    pub(super) fn answer_within(&self) -> Duration {
+    pub(crate) fn answer_within(&self) -> Duration {
         Duration::from_secs(self.answer_within_seconds.into())
     }
 }
