@@ -68,12 +68,10 @@ pub fn refused(place: &str, code: &str, message: &str, need: &str) -> FetchError
         | "InvalidAuthenticationToken"
         | "AuthenticationFailed"
         | "AuthenticationFailedInvalidHeader" => FetchError::Expired { place, why: code.to_owned() },
-        "InvalidAuthenticationToken" | "InvalidAuthenticationTokenAudience" | "InvalidAuthenticationTokenTenant" => {
-            refused(
-                code.to_owned(),
-                "the token is of another tenant or cloud; look at tenant_id, cloud and authority_host",
-            )
-        }
+        _ if is_foreign(code) => refused(
+            code.to_owned(),
+            "the token is of another tenant or cloud; look at tenant_id, cloud and authority_host",
+        ),
         "SubscriptionNotFound"
         | "InvalidSubscriptionId"
         | "ManagementGroupNotFound"
