@@ -1,13 +1,7 @@
-//! The answers as they are kept: JSON lines, the first of which says what was asked about, each further one a request and
-//! the body that came back, as it came.
-//!
-//! Everything that is known of a month is in this file, so that it can be read again without asking, and paying, again.
-//! Amounts stay texts here: survey and translation read them, each in its own way (P1).
+//! The answers as they are kept ([`kept`]). Amounts stay texts here: survey and translation read them, each in its own way
+//! (P1).
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 use chrono::NaiveDate;
 use outlay_model::DateRange;
@@ -16,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::refine::Refine;
 use crate::CollectError;
 use crate::input::InputFile;
+use crate::kept::{self, LineError};
 
 /// The four metrics that are asked for.
 pub(super) const METRICS: [&str; 4] = ["NetUnblendedCost", "NetAmortizedCost", "UnblendedCost", "AmortizedCost"];
 
 /// What `answers` is the first line's word for; a later layout would be another.
 const LAYOUT: u32 = 1;
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,68 +162,10 @@ impl Exchange {
     }
 }
 
-/// Calls `head` with the first line, and `each` with every further one and its number.
-///
-/// # Errors
-/// [`CollectError`] when the file cannot be read to its end or holds something else, or what `each` finds wrong with a line.
+/// Reads a file of them: see [`kept::read`].
 pub(super) fn read(
     file: &InputFile,
-    mut each: impl FnMut(&Head, u64, &Exchange) -> Result<(), LineError>,
+    each: impl FnMut(&Head, u64, &Exchange) -> Result<(), LineError>,
 ) -> Result<Head, CollectError> {
-    let path = &file.path;
-    let wrong = |line, what: String| CollectError::NotAnswers { path: path.clone(), line, what };
-    let mut head: Option<Head> = None;
-    for (line, text) in
-        (1..).zip(lines(path).map_err(|source| CollectError::Read { path: path.clone(), line: 0, source })?)
-    {
-        let text = text.map_err(|source| CollectError::Read { path: path.clone(), line: line - 1, source })?;
-        let column = |error: serde_json::Error| format!("is no answer of Cost Explorer (column {})", error.column());
-        match &head {
-            None => {
-                let first: Head = serde_json::from_str(&text).map_err(|error| wrong(line, column(error)))?;
-                if first.answers != LAYOUT || first.to <= first.from {
-                    return Err(wrong(line, "is not of a layout that this version reads".to_owned()));
-                }
-                head = Some(first);
-            }
-            Some(head) => {
-                let exchange: Exchange = serde_json::from_str(&text).map_err(|error| wrong(line, column(error)))?;
-                each(head, line, &exchange).map_err(|error| match error {
-                    LineError::Wrong(what) => wrong(line, what),
-                    LineError::Other(error) => error,
-                })?;
-            }
-        }
-    }
-    head.ok_or_else(|| CollectError::Empty { path: path.clone() })
-}
-
-/// What keeps a line from being taken.
-#[derive(Debug)]
-pub(super) enum LineError {
-    /// It says something else.
-    Wrong(String),
-    /// It is not the line's fault.
-    Other(CollectError),
-}
-
-impl From<String> for LineError {
-    fn from(what: String) -> Self {
-        Self::Wrong(what)
-    }
-}
-
-impl From<CollectError> for LineError {
-    fn from(error: CollectError) -> Self {
-        Self::Other(error)
-    }
-}
-
-fn lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<String>>> {
-    let mut file = BufReader::new(File::open(path)?);
-    let text: Box<dyn Read> = match file.fill_buf()?.starts_with(&ZSTD) {
-        true => Box::new(zstd::Decoder::with_buffer(file)?),
-        false => Box::new(file),
-    };
-    Ok(BufReader::with_capacity(1 << 18, text).lines())
+    kept::read(file, "Cost Explorer", |head: &Head| head.answers == LAYOUT && head.from < head.to, each)
 }

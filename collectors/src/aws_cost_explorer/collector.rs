@@ -1,8 +1,6 @@
 //! Lists months and collects them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -22,6 +20,8 @@ use crate::CollectError;
 use crate::collector::{Checked, Collected, Collector, Listed, Listing};
 use crate::http::{FetchError, dollars};
 use crate::input::InputFile;
+use crate::kept::Keeper;
+use crate::months::months;
 
 /// The file of the answers.
 const ANSWERS: &str = "answers.jsonl.zst";
@@ -43,7 +43,7 @@ impl Collector for CostExplorerCollector {
     async fn check(&self) -> Result<Checked, CollectError> {
         let place = "Cost Explorer: what a run would ask";
         // From the month before, so that there is something on the first of a month as well.
-        let days = plan::months(self.today, 1, None).and_then(|months| months.days()).ok_or_else(never)?;
+        let days = months(self.today, 1, None).and_then(|months| months.days()).ok_or_else(never)?;
         self.explorer.costs(place, &Question::total(days), None).await?;
         let (record_types, pages) = self.values(place, days, Dimension::RecordType).await?;
         let mut calls = 1 + pages;
@@ -74,8 +74,8 @@ impl Collector for CostExplorerCollector {
     }
 
     async fn deliveries(&self, window: DateRange) -> Result<Listing, CollectError> {
-        let Some(months) = plan::months(self.today, self.backfill_months, Some(window)) else {
-            let first = plan::months(self.today, plan::REACH_MONTHS, None).and_then(|months| months.first());
+        let Some(months) = months(self.today, self.backfill_months, Some(window)) else {
+            let first = months(self.today, plan::REACH_MONTHS, None).map(|months| months.first());
             return Err(FetchError::Refused {
                 place: format!("Cost Explorer, {} to {}", window.from(), window.to()),
                 why: "it has no costs by day of these days".to_owned(),
@@ -113,14 +113,14 @@ impl Collector for CostExplorerCollector {
         let days = listed.days.ok_or_else(never)?;
         let mut work = Work::new(self, listed, days, folder.join(ANSWERS))?;
         work.total().await?;
-        let before = work.keeper.overview.total().cloned();
+        let before = work.overview.total().cloned();
         for record_type in work.record_types().await? {
             work.cells(&record_type).await?;
         }
-        if work.keeper.overview.is_beyond_rounding() {
+        if work.overview.is_beyond_rounding() {
             // Either no account bears it, or the bill was restated while it was read.
             work.total().await?;
-            if work.keeper.overview.total() != before.as_ref() {
+            if work.overview.total() != before.as_ref() {
                 return Err(FetchError::Changed { place: listed.place.clone() }.into());
             }
         }
@@ -140,9 +140,8 @@ impl CostExplorerCollector {
             true => self.refine.to_string(),
             false => format!("{} {:?}", self.refine, self.refine_accounts),
         };
-        let restated = plan::months(self.today, plan::RESTATES_MONTHS, None)
-            .and_then(|months| months.first())
-            .is_some_and(|first| days.from() >= first);
+        let restated =
+            months(self.today, plan::RESTATES_MONTHS, None).is_some_and(|months| days.from() >= months.first());
         let week = if restated { format!("; {:?}", self.today.iso_week()) } else { String::new() };
         format!("to {}: {}; {refine}{week}", days.to(), totals.join(", "))
     }
@@ -205,6 +204,7 @@ struct Work<'a> {
     place: &'a str,
     days: DateRange,
     keeper: Keeper,
+    overview: Overview,
     calls: u64,
 }
 
@@ -216,7 +216,7 @@ impl<'a> Work<'a> {
         path: PathBuf,
     ) -> Result<Self, FetchError> {
         let keeper = Keeper::create(path, &Head::new(&collector.billing_account_id, days))?;
-        Ok(Self { collector, place: &listed.place, days, keeper, calls: 0 })
+        Ok(Self { collector, place: &listed.place, days, keeper, overview: Overview::default(), calls: 0 })
     }
 
     async fn total(&mut self) -> Result<(), FetchError> {
@@ -280,12 +280,13 @@ impl<'a> Work<'a> {
     async fn keep<T>(&mut self, place: &str, asked: Asked, page: Page<T>) -> Result<(), FetchError> {
         self.calls += 1;
         let exchange = Exchange { asked, request: page.request, response: page.response };
-        self.keeper.keep(place, exchange)
+        self.overview.add(&exchange).map_err(|what| not(place, what))?;
+        self.keeper.keep(&exchange)
     }
 
     async fn done(self) -> Result<Collected, CollectError> {
         let (spent, cap) = (self.collector.explorer.spent().await?, self.collector.explorer.cap());
-        let overview = &self.keeper.overview;
+        let overview = &self.overview;
         let mut notes = vec![format!(
             "{} calls, {}; {} of {} are spent this month",
             self.calls,
@@ -338,42 +339,4 @@ impl Pages {
         self.turned += 1;
         self.tokens.extend(page.next.clone());
     }
-}
-
-/// Writes answers down as they come, and looks at each.
-struct Keeper {
-    path: PathBuf,
-    file: zstd::Encoder<'static, File>,
-    overview: Overview,
-}
-
-impl Keeper {
-    fn create(path: PathBuf, head: &Head) -> Result<Self, FetchError> {
-        let file = File::create(&path).and_then(|file| zstd::Encoder::new(file, 0));
-        let file = file.map_err(|error| scratch(&path, &error))?;
-        let mut keeper = Self { path, file, overview: Overview::default() };
-        keeper.write(head)?;
-        Ok(keeper)
-    }
-
-    fn keep(&mut self, place: &str, exchange: Exchange) -> Result<(), FetchError> {
-        self.overview.add(&exchange).map_err(|what| not(place, what))?;
-        self.write(&exchange)
-    }
-
-    fn write(&mut self, line: &impl serde::Serialize) -> Result<(), FetchError> {
-        let mut text = serde_json::to_vec(line).expect("texts are JSON");
-        text.push(b'\n');
-        self.file.write_all(&text).map_err(|error| scratch(&self.path, &error))
-    }
-
-    fn finish(self) -> Result<PathBuf, FetchError> {
-        let Self { path, file, .. } = self;
-        file.finish().map_err(|error| scratch(&path, &error))?;
-        Ok(path)
-    }
-}
-
-fn scratch(path: &Path, error: &std::io::Error) -> FetchError {
-    FetchError::Scratch { path: path.display().to_string(), why: error.to_string() }
 }

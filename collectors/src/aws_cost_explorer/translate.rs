@@ -11,13 +11,14 @@ use bigdecimal::{BigDecimal, Zero};
 use chrono::{Months, NaiveDate};
 use polars::prelude::{Column, DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, StringChunked};
 
-use super::answers::{self, Asked, CostAndUsage, Head, LineError, costs};
+use super::answers::{self, Asked, CostAndUsage, Head, costs};
 use super::record_types::{self, ADJUSTMENT, Kind};
 use super::refine::Refine;
 use super::survey::Overview;
 use crate::CollectError;
 use crate::format::Each;
 use crate::input::InputFile;
+use crate::kept::LineError;
 use crate::normalise::Normaliser;
 use crate::normalise::columns;
 use crate::raw::RawBatch;
