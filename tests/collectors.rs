@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bigdecimal::BigDecimal;
 use chrono::{Days, Months, NaiveDate};
 use common::House;
+use common::azure;
 use common::cost_explorer::{endpoint, last_month, tell, this_month, today};
 use outlay::pipeline;
 use outlay_collectors::{KINDS, Variables};
@@ -97,6 +98,28 @@ const CASES: &[Case] = &[
         billed: "2.75",
         rejected: None,
         odd: ("x_RecordType", "Out of this world"),
+    },
+    Case {
+        kind: "azure_cost_query",
+        month: last_month,
+        variables: || {
+            let given = [("AZURE_CLIENT_SECRET", "secret"), ("AZURE_AUTHORITY_HOST", &azure::endpoint())];
+            given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        },
+        plant: |_| {
+            let (first, last) = (last_month(), this_month().pred_opt().expect("a day"));
+            let row = |day: NaiveDate, kind: &str, cost: &str| json!({ "day": day.to_string(), "subscription": "s", "resource_group": "g", "service": "Storage", "charge_type": kind, "actual": cost, "amortized": cost });
+            let rows = [row(first, "Usage", "1.25"), row(last, "Usage", "1"), row(last, "Out of this world", "0.5")];
+            let scope = "subscriptions/s";
+            azure::tell("PUT", KEY, &json!({ "tenant": "ours", "secret": "secret", "scopes": [scope], "rows": rows }));
+            format!(
+                "scope = \"{scope}\"\ntenant_id = \"ours\"\nclient_id = \"{KEY}\"\nbackfill_months = 2\nendpoint = \"{}\"",
+                azure::endpoint()
+            )
+        },
+        billed: "2.75",
+        rejected: None,
+        odd: ("x_ChargeType", "Out of this world"),
     },
 ];
 

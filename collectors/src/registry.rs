@@ -1,12 +1,13 @@
 //! Every kind of source there is. A new provider adds its line here (docs/COLLECTORS.md).
 
 use crate::collector::Kind;
-use crate::{aws_cost_explorer, aws_data_export, folder};
+use crate::{aws_cost_explorer, aws_data_export, azure_cost_query, folder};
 
 /// All kinds.
 pub const KINDS: &[Kind] = &[
     Kind::of::<aws_cost_explorer::CostExplorerSettings>(),
     Kind::of::<aws_data_export::DataExportSettings>(),
+    Kind::of::<azure_cost_query::CostQuerySettings>(),
     Kind::of::<folder::FolderSettings>(),
 ];
 

@@ -1,49 +1,24 @@
 //! The stand-in for AWS Cost Explorer (tests/standins/cost_explorer.py). Each test has a world of its own there, named by its
 //! access key.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Command, Output};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use chrono::{Datelike, Months, NaiveDate};
+use chrono::Datelike;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+
+pub use super::standin::{last_month, this_month, today};
+
+use super::standin::{self, Machine};
 
 #[expect(clippy::disallowed_methods, reason = "whoever starts the tests says where the services are")]
 pub fn endpoint() -> String {
     std::env::var("TEST_COST_EXPLORER").expect("TEST_COST_EXPLORER says where the stand-in is: tests/run starts it")
 }
 
-/// Cost Explorer has no bills of other times than the months before this one.
-#[expect(clippy::disallowed_methods, reason = "what it has depends on the day")]
-pub fn today() -> NaiveDate {
-    chrono::Utc::now().date_naive()
-}
-
-pub fn this_month() -> NaiveDate {
-    today().with_day(1).expect("a first")
-}
-
-pub fn last_month() -> NaiveDate {
-    this_month().checked_sub_months(Months::new(1)).expect("a month before")
-}
-
-/// Goes through the stand-in's door for tests: `PUT`, `PATCH` or `GET` of a world.
+/// Goes through the stand-in's door for tests.
 pub fn tell(method: &str, key: &str, body: &Value) -> Value {
-    let endpoint = endpoint();
-    let host = endpoint.strip_prefix("http://").expect("an address");
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let mut connection = TcpStream::connect(host).expect("the stand-in listens");
-    let head = format!("{method} /worlds/{key} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-    write!(connection, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("takes it");
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("answers");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
-    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-    serde_json::from_str(body).expect("JSON")
+    standin::tell(&endpoint(), method, key, body)
 }
 
 pub const PAYER: &str = "111122223333";
@@ -55,7 +30,15 @@ static WORLDS: AtomicU32 = AtomicU32::new(0);
 /// A bill at the stand-in, and a machine that collects it.
 pub struct World {
     key: String,
-    pub folder: TempDir,
+    machine: Machine,
+}
+
+impl Deref for World {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.machine
+    }
 }
 
 impl World {
@@ -63,7 +46,16 @@ impl World {
     pub fn new(settings: &str, more: &Value) -> Self {
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         let key = format!("AKIA{:08X}{number:04}", std::process::id());
-        let world = Self { key, folder: tempfile::tempdir().expect("a folder") };
+        let endpoint = endpoint();
+        let variables = [
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", &key),
+            ("AWS_SECRET_ACCESS_KEY", SECRET),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let machine = Machine::new(&variables, &[SECRET, "Signature="]);
+        let world = Self { key, machine };
         let mut seed = json!({
             "secret": SECRET,
             "today": today().to_string(),
@@ -86,15 +78,11 @@ impl World {
             "[[source]]\nname = \"aws\"\nkind = \"aws_cost_explorer\"\n{months}{payer}{settings}\n\
              [source.http]\nattempts = 3\nfirst_wait_milliseconds = 1\n"
         );
-        fs::write(self.folder.path().join("outlay.toml"), config).expect("writes");
+        self.write_config(&config);
     }
 
     pub fn change(&self, members: &Value) {
         tell("PATCH", &self.key, members);
-    }
-
-    pub fn period(&self) -> String {
-        last_month().format("%Y-%m").to_string()
     }
 
     /// Every record type on every day, and what no account bears.
@@ -140,50 +128,6 @@ impl World {
         rows
     }
 
-    pub fn outlay(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_outlay"));
-        command.env_clear().env("AWS_ENDPOINT_URL", endpoint()).env("AWS_REGION", "eu-central-1");
-        command.env("AWS_ACCESS_KEY_ID", &self.key).env("AWS_SECRET_ACCESS_KEY", SECRET);
-        command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", self.folder.path());
-        command.current_dir(self.folder.path()).args(arguments).output().expect("runs")
-    }
-
-    /// What a command says that ends with this code. It never says a secret.
-    #[track_caller]
-    pub fn said(&self, arguments: &[&str], code: i32) -> String {
-        let done = self.outlay(arguments);
-        let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        assert_eq!(done.status.code(), Some(code), "{arguments:?}\n{said}");
-        assert!(!said.contains(SECRET) && !said.contains("Signature="), "{said}");
-        said
-    }
-
-    #[track_caller]
-    pub fn collect(&self, code: i32) -> String {
-        self.said(&["collect"], code)
-    }
-
-    pub fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.said(&[arguments, &["--format", "json"]].concat(), 0)).expect("JSON")
-    }
-
-    /// What the month before this one comes to: effective and billed.
-    pub fn totals(&self) -> [String; 2] {
-        ["effective", "billed"].map(|metric| {
-            let answer = self.json(&["spend", "--period", &self.period(), "--metric", metric]);
-            answer["total"].to_string()
-        })
-    }
-
-    /// What was billed in the month before this one, by the value of a dimension.
-    pub fn billed_by(&self, dimension: &str) -> BTreeMap<String, String> {
-        let period = self.period();
-        let answer = self.json(&["spend", "--period", &period, "--metric", "billed", "--group-by", dimension]);
-        let rows = answer["data"].as_array().expect("rows");
-        let named = |row: &Value| row[dimension].as_str().unwrap_or("(none)").to_owned();
-        rows.iter().map(|row| (named(row), row["cost"].to_string())).collect()
-    }
-
     pub fn calls(&self) -> Vec<Value> {
         tell("GET", &self.key, &Value::Null)["calls"].as_array().expect("calls").clone()
     }
@@ -204,9 +148,5 @@ impl World {
             let sum: bigdecimal::BigDecimal = rows.iter().filter(within).map(|row| of(row, [name, "unblended"])).sum();
             outlay_model::money::plain(&sum)
         })
-    }
-
-    pub fn days(&self) -> u32 {
-        (this_month() - last_month()).num_days() as u32
     }
 }

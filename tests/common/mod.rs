@@ -1,10 +1,12 @@
 //! A whole Outlay in a temporary folder, and bills to put into it.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub mod azure;
 pub mod cost_explorer;
 pub mod database;
 pub mod lines;
 pub mod server;
+pub mod standin;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -86,6 +86,8 @@ impl<'a> Ask<'a> {
 pub struct Answer {
     /// What was asked for.
     pub place: String,
+    /// Its status, which is a success.
+    pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body.
@@ -187,8 +189,8 @@ impl Http {
     /// [`FetchError`] when there is no whole answer after all attempts.
     pub async fn send(&self, ask: Ask<'_>, vendor: &dyn Vendor, most: usize) -> Result<Answer, FetchError> {
         let mut sink = Sink::Memory { place: ask.place, bytes: Vec::new(), most };
-        let headers = self.fill(&ask, vendor, &mut sink).await?;
-        Ok(Answer { place: ask.place.to_owned(), headers, body: sink.into_memory().into() })
+        let Head { status, headers, .. } = self.fill(&ask, vendor, &mut sink).await?;
+        Ok(Answer { place: ask.place.to_owned(), status, headers, body: sink.into_memory().into() })
     }
 
     /// Asks for a file, streams it to where it is kept, and gives the headers that came with it.
@@ -202,13 +204,13 @@ impl Http {
         target: Target<'_>,
     ) -> Result<HeaderMap, FetchError> {
         let mut sink = Sink::file(target);
-        let headers = self.fill(&ask, vendor, &mut sink).await?;
+        let Head { headers, .. } = self.fill(&ask, vendor, &mut sink).await?;
         sink.finish().await?;
         Ok(headers)
     }
 
     /// Attempt after attempt.
-    async fn fill(&self, ask: &Ask<'_>, vendor: &dyn Vendor, sink: &mut Sink<'_>) -> Result<HeaderMap, FetchError> {
+    async fn fill(&self, ask: &Ask<'_>, vendor: &dyn Vendor, sink: &mut Sink<'_>) -> Result<Head, FetchError> {
         let place = ask.place;
         let settings = &self.0.settings;
         let (mut tries, mut renewed) = (0, false);
@@ -217,7 +219,7 @@ impl Http {
             vendor.authorise(&mut request).await?;
             tries += 1;
             let (why, throttled, told) = match self.exchange(request, sink).await {
-                Ok(Head { status, headers, .. }) if status.is_success() => return Ok(headers),
+                Ok(head) if head.status.is_success() => return Ok(head),
                 Ok(Head { status, headers, failed }) => {
                     let body = String::from_utf8_lossy(&failed);
                     let verdict = vendor.judge(&Failed { place, status, headers: &headers, body: &body });

@@ -217,11 +217,16 @@ async fn a_file_is_whole_or_an_error() {
     assert!(error.to_string().starts_with("the costs: 4 bytes came in place of 5, after 3 attempts"), "{error}");
 }
 
+fn answer(body: &str) -> Answer {
+    let (status, headers) = (StatusCode::OK, HeaderMap::new());
+    Answer { place: "it".to_owned(), status, headers, body: body.to_owned().into() }
+}
+
 #[test]
 fn what_is_not_json_is_named() {
     #[track_caller]
     fn check(body: &str, expected: &str) {
-        let answer = Answer { place: "it".to_owned(), headers: HeaderMap::new(), body: body.to_owned().into() };
+        let answer = answer(body);
         let said = answer.json::<std::collections::BTreeMap<String, u32>>().expect_err("is none").to_string();
         assert!(said.starts_with(expected), "{said}");
         assert!(!said.contains(SECRET), "{said}");
@@ -230,8 +235,7 @@ fn what_is_not_json_is_named() {
     check(r#"{"a":1"#, "it: the JSON is cut short;");
     check(r#"{"a":"s3cr3t-signature"}"#, "it: the JSON has other fields than expected (line 1, column 23)");
     check("s3cr3t-signature", "it: is not JSON (line 1, column 1)");
-    let answer = Answer { place: "it".to_owned(), headers: HeaderMap::new(), body: "\u{feff}[1]".into() };
-    assert_eq!(answer.json::<Vec<u32>>(), Ok(vec![1]));
+    assert_eq!(answer("\u{feff}[1]").json::<Vec<u32>>(), Ok(vec![1]));
 }
 
 #[test]

@@ -39,8 +39,10 @@ pub(super) fn backoff(first: Duration, longest: Duration, failures: u32) -> Dura
 mod tests {
     use super::*;
 
+    const OLDER: &str = "x-ms-ratelimit-microsoft.consumption-retry-after";
+
     #[track_caller]
-    fn check(headers: &[(&'static str, &str)], expected: Option<u64>) {
+    fn check(headers: &[(&str, &str)], expected: Option<u64>) {
         let headers: HeaderMap = headers
             .iter()
             .map(|(name, value)| {
@@ -70,6 +72,22 @@ mod tests {
             ],
             Some(46_000),
         );
+        // Cost Management has a quota for each of these, and some answers name several; the older API has another name.
+        let quotas = ["qpu", "entity", "tenant", "client", "clienttype"];
+        for (longest, name) in quotas.iter().enumerate() {
+            let name = format!("x-ms-ratelimit-microsoft.costmanagement-{name}-retry-after");
+            check(&[(&name, "30"), ("retry-after", "7"), (OLDER, "12")], Some(30_000));
+            let all: Vec<(String, String)> = (0..)
+                .zip(quotas)
+                .map(|(at, quota)| {
+                    let wait = if at == longest { 61 } else { at };
+                    (format!("x-ms-ratelimit-microsoft.costmanagement-{quota}-retry-after"), wait.to_string())
+                })
+                .collect();
+            let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            check(&all, Some(61_000));
+        }
+        check(&[(OLDER, "12"), ("x-ms-ratelimit-microsoft.costmanagement-qpu-consumed", "99")], Some(12_000));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::{fs, io};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 
 use super::{Found, Object, Place};
 use crate::http::{Answer, FetchError};
@@ -41,7 +43,8 @@ impl Place for Folder {
             Ok((fs::read(&path)?, etag))
         })
         .await?;
-        Ok((Answer { place: key.to_owned(), headers: Default::default(), body: body.into() }, etag))
+        let (status, headers) = (StatusCode::OK, HeaderMap::new());
+        Ok((Answer { place: key.to_owned(), status, headers, body: body.into() }, etag))
     }
 
     async fn download(&self, listed: &Object, path: &Path) -> Result<(), FetchError> {
