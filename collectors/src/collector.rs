@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use outlay_model::{DateRange, DeliveryKey, SourceName};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -107,6 +107,8 @@ pub struct Context {
     pub purse: Arc<dyn Purse>,
     /// The day, in UTC.
     pub today: NaiveDate,
+    /// The clock, for requests that have to say when they were signed.
+    pub clock: fn() -> DateTime<Utc>,
 }
 
 /// Environment variables. Their values never show.

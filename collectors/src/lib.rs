@@ -19,6 +19,7 @@ mod figures;
 pub mod focus;
 pub mod folder;
 pub mod format;
+pub mod google;
 pub mod http;
 pub mod input;
 mod invoice;

@@ -76,6 +76,7 @@ pub fn connect(app: &App, source: &Source, stop: &CancellationToken) -> anyhow::
         http: app.http(source, stop)?,
         purse: Arc::new(CatalogPurse { catalog: app.catalog.clone(), source: source.name.clone() }),
         today: now().date_naive(),
+        clock: now,
     };
     Ok((source.kind()?.connect)(&source.settings, context)?)
 }

@@ -7,10 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::http::FetchError;
-
-/// The most of a message that is shown.
-const MOST: usize = 400;
+use crate::http::{FetchError, short};
 
 /// What a refusal of this code means. `need` says what to grant.
 #[must_use]
@@ -121,13 +118,4 @@ fn told(place: &str, error: &(dyn Error + 'static), need: &str) -> FetchError {
 
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
-}
-
-/// The first line of a text, within bounds.
-fn short(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::http::is_address;
+
 /// Which account of AWS is read, and by which right. Keys are no settings: they come from the environment
 /// (`AWS_ACCESS_KEY_ID` …), a profile, a web identity token (EKS, OIDC), or the machine's own role (ECS, EC2).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -117,15 +119,4 @@ impl AwsSettings {
         }
         problems
     }
-}
-
-/// Whether it can be asked: an address of a web server, without a password or a query.
-fn is_address(text: &str) -> bool {
-    text.parse::<reqwest::Url>().is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-    })
 }

@@ -57,6 +57,7 @@ fn aws(settings: &str, variables: &[(&str, &str)]) -> Aws {
         http: Http::new(settings_of_http, Default::default(), Default::default()).expect("builds"),
         purse: Arc::new(crate::purse::Empty),
         today: NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day"),
+        clock: Default::default,
     };
     Aws::new(toml::from_str(settings).expect("reads"), &context)
 }

@@ -38,7 +38,9 @@ pub use counters::{Counted, Counters};
 pub use error::FetchError;
 pub(crate) use error::dollars;
 pub use settings::HttpSettings;
+pub(crate) use settings::is_address;
 pub use sink::Target;
+pub(crate) use vendor::short;
 pub use vendor::{Failed, Vendor, Verdict};
 
 use sink::Sink;
@@ -313,6 +315,28 @@ impl Http {
         Ok(slot)
     }
 
+    /// Has a library do what it can only send itself, such as asking for credentials: it counts as one request, and ends
+    /// when the time is up or the run is stopped.
+    pub(crate) async fn lend<T>(
+        &self,
+        place: &str,
+        within: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, FetchError> {
+        let _slot = self.slot().await?;
+        self.unless_cancelled(tokio::time::timeout(within, work)).await?.map_err(|_| {
+            let why = format!("no whole answer within {} s", within.as_secs());
+            FetchError::Unavailable { place: place.to_owned(), why, tries: 0 }
+        })
+    }
+
+    /// Waits before something is asked for once more, for the longer the more often it was.
+    pub(crate) async fn pause(&self, tries: u32) -> Result<(), FetchError> {
+        let settings = self.settings();
+        let wait = wait::backoff(settings.first_wait(), settings.longest_wait(), tries);
+        self.unless_cancelled(tokio::time::sleep(wait)).await
+    }
+
     pub(crate) async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, FetchError> {
         self.0.cancelled.run_until_cancelled(work).await.ok_or(FetchError::Cancelled)
     }
@@ -325,7 +349,7 @@ impl fmt::Debug for Http {
 }
 
 /// Why the network failed: the innermost words, for the outer ones name the address with its query.
-fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut inner: &dyn std::error::Error = error;
     while let Some(source) = inner.source() {
         inner = source;

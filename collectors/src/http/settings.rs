@@ -73,7 +73,22 @@ impl HttpSettings {
         Duration::from_secs(self.longest_wait_seconds.into())
     }
 
+    pub(crate) fn connect_within(&self) -> Duration {
+        Duration::from_secs(self.connect_within_seconds.into())
+    }
+
     pub(crate) fn answer_within(&self) -> Duration {
         Duration::from_secs(self.answer_within_seconds.into())
     }
+}
+
+/// Whether it can be asked: an address of a web server, without a password or a query.
+pub(crate) fn is_address(text: &str) -> bool {
+    text.parse::<reqwest::Url>().is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+    })
 }

@@ -6,6 +6,9 @@ use reqwest::header::HeaderMap;
 
 use super::FetchError;
 
+/// The most of a provider's message that is shown.
+const MOST: usize = 400;
+
 /// A provider's ways.
 #[async_trait]
 pub trait Vendor: Send + Sync {
@@ -99,4 +102,13 @@ pub(super) fn is_html(body: &[u8]) -> bool {
     let start: String = String::from_utf8_lossy(&body[..body.len().min(256)]).to_lowercase();
     let start = start.trim_start_matches('\u{feff}').trim_start();
     start.starts_with("<!doctype html") || start.starts_with("<html") || start.starts_with("<head")
+}
+
+/// The first line of a provider's message, within bounds.
+pub(crate) fn short(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
