@@ -32,11 +32,11 @@ struct KeyFile {
     client_email: String,
     private_key_id: String,
     #[serde(default = "googles_own")]
-    token_uri: Url,
+    token_uri: String,
 }
 
-fn googles_own() -> Url {
-    Url::parse("https://oauth2.googleapis.com/token").expect("is an address")
+fn googles_own() -> String {
+    "https://oauth2.googleapis.com/token".to_owned()
 }
 
 #[derive(Deserialize)]
@@ -62,7 +62,9 @@ impl ServiceKey {
             .append_pair("assertion", &assertion)
             .finish();
         let place = format!("a token for {}", self.file.client_email);
-        let request = post(self.file.token_uri.clone(), "application/x-www-form-urlencoded", body);
+        let url: Url =
+            self.file.token_uri.parse().map_err(|_| bad(&self.place, "has a token_uri that is no address"))?;
+        let request = post(url, "application/x-www-form-urlencoded", body);
         let ask = Ask { place: &place, request, repeatable: true };
         let given: Given = http.send(ask, &TokenEndpoint, MOST_OF_A_TOKEN).await?.json()?;
         Ok(Token::new(given.access_token, Duration::from_secs(given.expires_in)))
@@ -74,7 +76,7 @@ impl ServiceKey {
         let head = json!({ "alg": "RS256", "typ": "JWT", "kid": private_key_id });
         let now = now.timestamp();
         let claims = json!({
-            "iss": client_email, "scope": scope, "aud": token_uri.as_str(), "iat": now, "exp": now + GOOD_FOR,
+            "iss": client_email, "scope": scope, "aud": token_uri, "iat": now, "exp": now + GOOD_FOR,
         });
         let signed = format!("{}.{}", piece(head.to_string()), piece(claims.to_string()));
         let signature = self.signer.sign(&signed).await.map_err(|_| FetchError::Refused {

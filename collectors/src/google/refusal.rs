@@ -60,7 +60,7 @@ pub fn judge(failed: &Failed<'_>, need: &str, missing: &str) -> Verdict {
             "a quota of the project is used up, and waiting for it takes too long here: the next run tries again; raise the quota, \
              or collect less often",
         ),
-        "authError" | "UNAUTHENTICATED" => Verdict::Renew { why: refusal.reason },
+        "authError" | "UNAUTHENTICATED" => Verdict::Renew { why: refusal.reason.clone() },
         "accessNotConfigured" | "SERVICE_DISABLED" => refused("enable the service in the project that is asked"),
         "accessDenied" | "forbidden" | "PERMISSION_DENIED" | "insufficientPermissions" => refused(need),
         "notFound" | "NOT_FOUND" => Verdict::Final(FetchError::Missing { place, advice: missing.to_owned() }),
