@@ -6,3 +6,14 @@ mkdir -p "$scratch/nise/chance" "$scratch/nise/static"
 nise_static="$PWD/tests/fixtures/nise/static.yaml"
 (cd "$scratch/nise/static" && timeout 300 "$nise" report aws -s 2026-09-01 -e 2026-09-04 -w --static-report-file "$nise_static" >>"$scratch/nise.log" 2>&1)
 python3 tests/cur_verdict.py "$target/debug/outlay" "$scratch"/nise/*/*.csv
+
+# And billing exports of Google Cloud: as CSV, by chance and of what tests/fixtures/nise says, and as the JSON lines of BigQuery.
+mkdir -p "$scratch/nise/gcp"
+nise_fixtures="$PWD/tests/fixtures/nise"
+(
+    cd "$scratch/nise/gcp"
+    timeout 300 "$nise" report gcp -s 2026-09-01 -e 2026-09-04 -w -r --gcp-report-prefix chance
+    timeout 300 "$nise" report gcp -s 2026-09-01 -e 2026-09-30 -w --gcp-report-prefix static --static-report-file "$nise_fixtures/gcp.yaml"
+    timeout 300 "${nise%/nise}/python" "$nise_fixtures/gcp_rows.py" rows
+) >>"$scratch/nise.log" 2>&1
+python3 tests/gcp_verdict.py "$target/debug/outlay" "$scratch"/nise/gcp/*

@@ -12,7 +12,7 @@ use crate::http::FetchError;
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
     /// Nothing is there to be read.
-    #[error("{pattern}: no such file, or a folder or pattern without .csv, .csv.gz or .parquet files")]
+    #[error("{pattern}: no such file, or a folder or pattern without .csv, .jsonl or .parquet files, gzipped or not")]
     NothingFound {
         /// What was asked for.
         pattern: String,
@@ -53,7 +53,7 @@ pub enum CollectError {
         path: PathBuf,
     },
     /// The file is something else.
-    #[error("{}: is {what}, not UTF-8 CSV, gzip or Parquet; convert or unpack it first", path.display())]
+    #[error("{}: is {what}, not UTF-8 CSV, JSON lines, gzip or Parquet; convert or unpack it first", path.display())]
     NotText {
         /// The file.
         path: PathBuf,
@@ -107,6 +107,14 @@ pub enum CollectError {
         path: PathBuf,
         /// Which.
         missing: String,
+    },
+    /// The file is no billing export of Google Cloud.
+    #[error("{}: not a billing export of Google Cloud, {what}", path.display())]
+    NotGcpBilling {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks, or has that such an export does not.
+        what: String,
     },
     /// The files state several billing periods, so what a later import of them would replace is not clear.
     #[error(

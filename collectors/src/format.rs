@@ -12,6 +12,7 @@ use crate::aws_cur::AwsCur;
 use crate::azure_cost_query::CostQuery;
 use crate::delivery::{FileSurvey, Settings};
 use crate::focus::Focus;
+use crate::gcp_billing::GcpBilling;
 use crate::input::InputFile;
 use crate::normalise::{NormalBatch, Normaliser};
 
@@ -51,7 +52,7 @@ impl fmt::Debug for dyn Format {
 }
 
 /// Every format there is.
-pub const FORMATS: &[&dyn Format] = &[&Focus, &AwsCur, &CostExplorer, &CostQuery];
+pub const FORMATS: &[&dyn Format] = &[&Focus, &AwsCur, &CostExplorer, &CostQuery, &GcpBilling];
 
 /// The format of this name.
 #[must_use]

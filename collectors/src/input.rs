@@ -18,6 +18,10 @@ pub enum Format {
     Csv,
     /// The same, gzipped.
     CsvGz,
+    /// A JSON object on each line.
+    JsonLines,
+    /// The same, gzipped.
+    JsonLinesGz,
     /// Parquet.
     Parquet,
 }
@@ -31,8 +35,9 @@ pub struct InputFile {
     pub format: Format,
 }
 
-/// Endings that make a file of a folder part of a delivery.
-const ENDINGS: &[&str] = &[".csv", ".csv.gz", ".parquet"];
+/// Endings that make a file of a folder part of a delivery. A plain `.json` there is more often a manifest than a bill.
+pub(crate) const ENDINGS: &[&str] =
+    &[".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json.gz"];
 
 /// As in a shell, a pattern does not mean hidden files.
 const PATTERNS: MatchOptions =
@@ -43,18 +48,23 @@ const PATTERNS: MatchOptions =
 /// # Errors
 /// [`CollectError::NothingFound`] for one that names nothing.
 pub fn find(patterns: &[String]) -> Result<Vec<InputFile>, CollectError> {
+    find_ending(patterns, ENDINGS)
+}
+
+/// The same, where the files of a folder that are bills have other endings.
+pub(crate) fn find_ending(patterns: &[String], endings: &[&str]) -> Result<Vec<InputFile>, CollectError> {
     let mut paths = Vec::new();
     for pattern in patterns {
         let before = paths.len();
         let literal = Path::new(pattern);
         if literal.exists() {
-            collect(literal, true, &mut paths)?;
+            collect(literal, true, endings, &mut paths)?;
         } else {
             let matches = glob::glob_with(pattern, PATTERNS)
                 .map_err(|source| CollectError::Pattern { pattern: pattern.clone(), source })?;
             for path in matches {
                 let path = path.map_err(|source| CollectError::Search { pattern: pattern.clone(), source })?;
-                collect(&path, true, &mut paths)?;
+                collect(&path, true, endings, &mut paths)?;
             }
         }
         if paths.len() == before {
@@ -75,17 +85,17 @@ pub fn find(patterns: &[String]) -> Result<Vec<InputFile>, CollectError> {
 }
 
 /// Adds a named file, or the bills below a folder; hidden files are not bills.
-fn collect(path: &Path, named: bool, paths: &mut Vec<PathBuf>) -> Result<(), CollectError> {
+fn collect(path: &Path, named: bool, endings: &[&str], paths: &mut Vec<PathBuf>) -> Result<(), CollectError> {
     let fail = |source| CollectError::Read { path: path.to_owned(), line: 0, source };
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     if path.is_dir() {
         for entry in path.read_dir().map_err(fail)? {
             let child = entry.map_err(fail)?.path();
             if !child.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
-                collect(&child, false, paths)?;
+                collect(&child, false, endings, paths)?;
             }
         }
-    } else if named || ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+    } else if named || endings.iter().any(|ending| name.ends_with(ending)) {
         paths.push(path.to_owned());
     }
     Ok(())
@@ -102,14 +112,24 @@ impl InputFile {
         match read {
             Err(source) => Err(CollectError::Read { path, line: 0, source }),
             Ok(_) => {
-                let format = match magic.as_slice() {
-                    b"PAR1" => Format::Parquet,
-                    [0x1f, 0x8b, ..] => Format::CsvGz,
-                    _ => Format::Csv,
+                let (text, lines) = match magic.as_slice() {
+                    b"PAR1" => return Ok(Self { path, format: Format::Parquet }),
+                    [0x1f, 0x8b, ..] => (Format::CsvGz, Format::JsonLinesGz),
+                    _ => (Format::Csv, Format::JsonLines),
                 };
-                Ok(Self { path, format })
+                let file = Self { path, format: text };
+                let format = if file.opens_with_an_object() { lines } else { text };
+                Ok(Self { format, ..file })
             }
         }
+    }
+
+    /// Whether the first thing in its text is a brace, as no CSV begins. What cannot be read is told when it is read.
+    fn opens_with_an_object(&self) -> bool {
+        let mut first = Vec::new();
+        let read = self.text().and_then(|text| text.take(1 << 12).read_to_end(&mut first));
+        let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
+        read.is_ok() && text.trim_ascii_start().starts_with(b"{")
     }
 
     /// Its name in messages.
@@ -127,8 +147,8 @@ impl InputFile {
     pub fn text(&self) -> io::Result<Box<dyn Read + Send>> {
         let file = BufReader::with_capacity(1 << 18, File::open(&self.path)?);
         Ok(match self.format {
-            Format::CsvGz => Box::new(Gunzip { member: Some(GzDecoder::new(file)) }),
-            Format::Csv | Format::Parquet => Box::new(file),
+            Format::CsvGz | Format::JsonLinesGz => Box::new(Gunzip { member: Some(GzDecoder::new(file)) }),
+            Format::Csv | Format::JsonLines | Format::Parquet => Box::new(file),
         })
     }
 

@@ -18,6 +18,7 @@ use polars::prelude::{
 
 use crate::CollectError;
 use crate::input::{Format, InputFile, hex};
+use crate::json_lines::{self, JsonLines};
 use crate::records::{Kind, MAX_RECORD, Record, Records};
 
 /// Lines in one batch, at most.
@@ -27,9 +28,9 @@ const DECODED_ROWS: usize = 4 * BATCH_ROWS;
 /// Cells of a Parquet file that are decoded at once. One stretch is read while the next is decoded: both are held.
 const DECODED_CELLS: usize = 1 << 23;
 /// Cells in one batch of text, at most: a file may have thousands of columns.
-const BATCH_CELLS: usize = 1 << 23;
+pub(crate) const BATCH_CELLS: usize = 1 << 23;
 /// Bytes of text after which a batch is full: a line may have millions.
-const BATCH_BYTES: u64 = 1 << 26;
+pub(crate) const BATCH_BYTES: u64 = 1 << 26;
 
 /// Some lines of a file.
 #[derive(Debug, Default)]
@@ -77,6 +78,20 @@ pub struct Damaged {
     pub what: String,
 }
 
+impl Damaged {
+    /// The same damage where the rows have become others: which of the old rows each of them is of.
+    pub(crate) fn moved(damaged: &[Self], rows: &[usize]) -> Vec<Self> {
+        if damaged.is_empty() {
+            return Vec::new();
+        }
+        let places = rows.iter().enumerate().flat_map(|(place, row)| {
+            let of_row = damaged.iter().filter(move |damaged| damaged.row == *row);
+            of_row.map(move |damaged| Self { row: place, ..damaged.clone() })
+        });
+        places.collect()
+    }
+}
+
 /// A line whose fields cannot be told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
@@ -93,6 +108,7 @@ pub struct Malformed {
 pub fn header(file: &InputFile) -> Result<Vec<String>, CollectError> {
     match file.format {
         Format::Csv | Format::CsvGz => Ok(CsvRecords::open(file)?.header),
+        Format::JsonLines | Format::JsonLinesGz => json_lines::names(file),
         Format::Parquet => {
             let mut frame = scan(&file.path).map_err(|source| parquet(file, source))?;
             let schema = frame.collect_schema().map_err(|source| parquet(file, source))?;
@@ -114,6 +130,13 @@ pub fn batches<E: From<CollectError>>(
         Format::Csv | Format::CsvGz => {
             let mut records = CsvRecords::open(file)?;
             while let Some(batch) = records.batch(wanted)? {
+                each(batch)?;
+            }
+            Ok(())
+        }
+        Format::JsonLines | Format::JsonLinesGz => {
+            let mut lines = JsonLines::open(file, wanted)?;
+            while let Some(batch) = lines.batch()? {
                 each(batch)?;
             }
             Ok(())
@@ -331,6 +354,9 @@ fn other_than_text(first: &[u8]) -> Option<&'static str> {
     match first {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..] => Some("UTF-16 text"),
         [b'P', b'K', 3, 4] => Some("a ZIP archive"),
+        [b'[', b'{' | b'\r' | b'\n', ..] | [b'[', b' ', b'{' | b' ', ..] => {
+            Some("one JSON array, where each line must be an object")
+        }
         [0x28, 0xb5, 0x2f, 0xfd] => Some("packed with zstd"),
         [0xfd, b'7', b'z', b'X'] => Some("packed with xz"),
         [b'B', b'Z', b'h', b'0'..=b'9'] => Some("packed with bzip2"),

@@ -12,10 +12,11 @@ use outlay_model::tags::TagSettings;
 use polars::prelude::PlHashMap;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 /// Keys and columns that identify a person, whatever their value: in lower case, without `_` and `-`.
-const PERSON_KEYS: &[&str] = &["aws:createdby", "createdby", "userid", "apikeyid", "iamprincipal", "useridentifier"];
+const PERSON_KEYS: &[&str] = &["createdby", "userid", "apikeyid", "iamprincipal", "useridentifier"];
 /// Distinct tag texts remembered; then the memory starts afresh.
 const REMEMBERED: usize = 100_000;
 
@@ -53,7 +54,9 @@ impl Privacy {
     /// Which values under a key say who somebody is.
     pub fn hides_under(&self, key: &str) -> impl Fn(&str) -> bool + use<> {
         let bare = key.to_ascii_lowercase().replace(['_', '-'], "");
-        let (person, kept) = (PERSON_KEYS.contains(&bare.as_str()), self.keep.iter().any(|kept| kept == key));
+        // Before a key may stand whose scheme it is of: `aws:`, `tag:123456789012/`.
+        let name = bare.rsplit([':', '/']).next().unwrap_or_default();
+        let (person, kept) = (PERSON_KEYS.contains(&name), self.keep.iter().any(|kept| kept == key));
         move |value| !kept && (person || is_email(value))
     }
 
@@ -167,14 +170,19 @@ impl<'de> Deserialize<'de> for Flat<'de> {
 }
 
 fn read(text: &str, settings: &TagSettings, privacy: &Privacy) -> ReadTags {
-    let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else {
+    let mut tags = ReadTags::default();
+    let object = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(object)) => Some(object),
+        Ok(Value::Array(items)) => entries(items, &mut tags),
+        _ => None,
+    };
+    let Some(object) = object else {
         // What cannot be taken apart is kept whole, unless somebody's address is in it.
         let person = text.split(|c: char| c.is_whitespace() || "\"',;=:{}[]()<>".contains(c)).any(is_email);
         let persons = u64::from(person && !privacy.keep.iter().any(|kept| kept == "Tags"));
         let rewritten = (persons > 0).then(|| "{}".to_owned());
         return ReadTags { unreadable: true, persons, rewritten, ..ReadTags::default() };
     };
-    let mut tags = ReadTags::default();
     let mut best: Map<String, Value> = Map::new();
     let mut ranks: HashMap<String, usize> = HashMap::new();
     let mut kept = Map::new();
@@ -203,7 +211,7 @@ fn read(text: &str, settings: &TagSettings, privacy: &Privacy) -> ReadTags {
         }
         kept.insert(spelling, value);
     }
-    if tags.persons > 0 {
+    if tags.persons > 0 || text.trim_start().starts_with('[') {
         tags.rewritten = Some(Value::Object(kept).to_string());
     }
     tags.pairs = best
@@ -214,6 +222,25 @@ fn read(text: &str, settings: &TagSettings, privacy: &Privacy) -> ReadTags {
         })
         .collect();
     tags
+}
+
+/// The object that a list of keys and values stands for, as BigQuery has maps; a key that comes again says nothing new.
+/// `None` where it is another list.
+fn entries(items: Vec<Value>, tags: &mut ReadTags) -> Option<Map<String, Value>> {
+    let mut object = Map::new();
+    for item in items {
+        let Value::Object(mut fields) = item else { return None };
+        let (Some(Value::String(key)), Some(value)) = (fields.remove("key"), fields.remove("value")) else {
+            return None;
+        };
+        match object.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(value);
+            }
+            Entry::Occupied(_) => tags.clashes += 1,
+        }
+    }
+    Some(object)
 }
 
 #[cfg(test)]
@@ -256,9 +283,21 @@ mod tests {
 
     #[test]
     fn what_is_not_an_object_is_said_to_be_unreadable() {
-        for text in ["", "x", "[]", "1", r#"{"a":"#, r#""k": "v""#] {
+        for text in ["", "x", "[1]", r#"[{"key":"a"}]"#, "1", r#"{"a":"#, r#""k": "v""#] {
             assert!(check(text, &[]).unreadable);
         }
+    }
+
+    #[test]
+    fn lists_of_keys_and_values_are_objects() {
+        let text =
+            r#"[{"key":"env","value":"prod"},{"key":"Team","value":"b","x_inherited":true},{"key":"env","value":"x"}]"#;
+        let read = check(text, &[("env", "prod"), ("team", "b")]);
+        assert_eq!((read.clashes, read.unreadable), (1, false));
+        assert_eq!(read.rewritten.as_deref(), Some(r#"{"env":"prod","Team":"b"}"#));
+        assert_eq!(check("[]", &[]).rewritten.as_deref(), Some("{}"));
+        let read = check(r#"[{"key":"owner","value":"ann@example.com"}]"#, &[]);
+        assert_eq!((read.persons, read.rewritten.as_deref()), (1, Some("{}")));
     }
 
     #[test]
@@ -270,6 +309,10 @@ mod tests {
         assert_eq!(read.persons, 2);
         assert_eq!(read.rewritten.as_deref(), Some(r#"{"env":"dev","repo":"git@host:a/b"}"#));
         assert_eq!(check(r#"{"who":{"mail":["ann@example.com"]},"x":{"user_id":7}}"#, &[]).persons, 2);
+        assert_eq!(
+            check(r#"{"tag:123456789012/created_by":"x","goog-user_id":"y"}"#, &[("goog-user_id", "y")]).persons,
+            1
+        );
         let torn = check(r#"{"owner":"ann@example.com"#, &[]);
         assert_eq!((torn.unreadable, torn.rewritten.as_deref()), (true, Some("{}")));
         let privacy = Privacy { keep: vec!["owner".into()] };

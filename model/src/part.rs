@@ -258,6 +258,10 @@ pub enum Repair {
     NegationUnpaired,
     /// A kind of line that is not known, kept as an adjustment.
     LineTypeUnknown,
+    /// A kind of credit that is not known, kept as a charge of its own.
+    CreditTypeUnknown,
+    /// A charge whose invoice month is not stated, taken for the month in which its usage began.
+    PeriodFromUsage,
 }
 
 impl Repair {
@@ -289,6 +293,8 @@ impl Repair {
         Self::NegationFolded,
         Self::NegationUnpaired,
         Self::LineTypeUnknown,
+        Self::CreditTypeUnknown,
+        Self::PeriodFromUsage,
     ];
 
     /// Its code in reports.
@@ -321,6 +327,8 @@ impl Repair {
             Self::NegationFolded => "negation_folded",
             Self::NegationUnpaired => "negation_unpaired",
             Self::LineTypeUnknown => "line_type_unknown",
+            Self::CreditTypeUnknown => "credit_type_unknown",
+            Self::PeriodFromUsage => "period_from_usage",
         }
     }
 }
@@ -360,6 +368,8 @@ impl Repair {
             Self::NegationFolded => "a Savings Plan negation, folded into the usage that it offsets",
             Self::NegationUnpaired => "negations and covered usage that do not cancel out, the rest kept as a charge",
             Self::LineTypeUnknown => "a kind of line that is not known, kept as an adjustment",
+            Self::CreditTypeUnknown => "a kind of credit that is not known, kept as a charge of its own",
+            Self::PeriodFromUsage => "a charge whose invoice month is not stated, taken for the month of its usage",
         }
     }
 }

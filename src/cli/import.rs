@@ -43,7 +43,7 @@ pub(super) struct ImportArguments {
     /// How to answer
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: TextFormat,
-    /// Files, folders or quoted patterns; .csv, .csv.gz or .parquet
+    /// Files, folders or quoted patterns; .csv, .jsonl or .parquet, gzipped or not
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
 }

@@ -45,7 +45,7 @@ pub(super) fn translate(layout: &Layout, raw: RawBatch, pairs: &mut Pairs) -> Po
     Ok(RawBatch {
         cells: cells(layout, &raw.cells, &native, &Charges::of(&native, &amounts), &charges)?,
         lines: charges.iter().map(|charge| raw.lines[charge.row]).collect(),
-        damaged: moved(&raw.damaged, &charges),
+        damaged: Damaged::moved(&raw.damaged, &charges.iter().map(|charge| charge.row).collect::<Vec<_>>()),
         malformed: raw.malformed,
         repairs,
     })
@@ -80,13 +80,4 @@ fn cells(
         columns.push(picked(raw.column(name)?)?.with_name(PlSmallStr::from_str(target)));
     }
     DataFrame::new(rows.len(), columns)
-}
-
-/// The same damage, where the charges of the damaged rows are now.
-fn moved(damaged: &[Damaged], charges: &[Charge]) -> Vec<Damaged> {
-    let places = charges.iter().enumerate().flat_map(|(place, charge)| {
-        let of_row = damaged.iter().filter(move |damaged| damaged.row == charge.row);
-        of_row.map(move |damaged| Damaged { row: place, ..damaged.clone() })
-    });
-    if damaged.is_empty() { Vec::new() } else { places.collect() }
 }

@@ -1,4 +1,4 @@
-//! FOCUS bills that somebody puts into a folder: the simplest collector there is.
+//! Bills that somebody puts into a folder: the simplest collector there is.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::CollectError;
 use crate::collector::{Checked, Collected, Collector, Connected, Context, Listed, Listing, SourceSettings};
 use crate::focus::Focus;
 use crate::input::{self, InputFile, hex};
+use crate::{CollectError, Format};
 
 /// FOCUS exports in a folder of this machine, or one that is mounted there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FolderSettings {
-    /// The folder. Bills are its .csv, .csv.gz and .parquet files, at any depth.
+    /// The folder. Bills are its .csv, .jsonl and .parquet files, gzipped or not, at any depth.
     path: PathBuf,
     /// What is replaced at once by a later edition.
     #[serde(default)]
@@ -30,12 +30,22 @@ pub struct FolderSettings {
 /// What of a folder is a delivery.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Unit {
+pub(crate) enum Unit {
     /// Each file by itself.
     #[default]
     File,
     /// The files of each folder together, as where a month comes in several files.
     Folder,
+}
+
+impl Unit {
+    /// The key of the delivery that a file is of, by its path within the folder; `.` stands for the folder itself.
+    pub(crate) fn key(self, path: &str) -> &str {
+        match self {
+            Self::File => path,
+            Self::Folder => path.rsplit_once('/').map_or(".", |(folder, _)| folder),
+        }
+    }
 }
 
 impl SourceSettings for FolderSettings {
@@ -50,29 +60,33 @@ impl SourceSettings for FolderSettings {
     }
 
     fn connect(self, _context: Context) -> Connected {
-        Ok(Arc::new(FolderCollector { settings: self }))
+        let (root, unit) = (self.path, self.delivery);
+        Ok(Arc::new(FolderCollector { root, unit, endings: input::ENDINGS, format: &Focus }))
     }
 }
 
 /// Reads a folder.
 #[derive(Debug)]
-struct FolderCollector {
-    settings: FolderSettings,
+pub(crate) struct FolderCollector {
+    /// The folder.
+    pub root: PathBuf,
+    /// What of it is a delivery.
+    pub unit: Unit,
+    /// What the names of bills end with.
+    pub endings: &'static [&'static str],
+    /// What bills are.
+    pub format: &'static dyn Format,
 }
 
 impl FolderCollector {
     /// The files of each delivery.
     fn found(&self) -> Result<BTreeMap<String, Vec<PathBuf>>, CollectError> {
-        let root = &self.settings.path;
-        let pattern = root.display().to_string();
+        let root = &self.root;
         let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-        for InputFile { path, .. } in input::find(&[pattern])? {
-            let unit = match self.settings.delivery {
-                Unit::File => path.as_path(),
-                Unit::Folder => path.parent().unwrap_or(root),
-            };
-            let key = unit.strip_prefix(root).unwrap_or(unit).display().to_string();
-            found.entry(if key.is_empty() { ".".to_owned() } else { key }).or_default().push(path);
+        for InputFile { path, .. } in input::find_ending(&[root.display().to_string()], self.endings)? {
+            let within = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            let key = self.unit.key(&within);
+            found.entry(if key.is_empty() { ".".to_owned() } else { key.to_owned() }).or_default().push(path);
         }
         Ok(found)
     }
@@ -103,13 +117,13 @@ impl Collector for FolderCollector {
             return Err(crate::http::FetchError::Changed { place: listed.place.clone() }.into());
         }
         let files = files.into_iter().map(InputFile::open).collect::<Result<_, _>>()?;
-        Ok(Collected { format: &Focus, files, raw: None, provisional: Vec::new(), notes: Vec::new() })
+        Ok(Collected { format: self.format, files, raw: None, provisional: Vec::new(), notes: Vec::new() })
     }
 }
 
 impl FolderCollector {
     fn place(&self, key: &str) -> String {
-        self.settings.path.join(key).display().to_string()
+        self.root.join(key).display().to_string()
     }
 }
 

@@ -36,7 +36,7 @@ const MAY_BE_PERSONS: &[&str] = &[
 ];
 
 /// Columns besides `Tags` that are objects of customers' own keys and values.
-const OBJECTS: &[&str] = &["AllocatedTags", "x_CostCategories"];
+const OBJECTS: &[&str] = &["AllocatedTags", "x_AdjustmentInfo", "x_CostCategories", "x_Project", "x_Resource"];
 
 /// The word as FOCUS spells it, where it is one of the allowed ones.
 fn spelled<'a>(allowed: &[&'a str], text: &'a str) -> &'a str {

@@ -9,7 +9,7 @@ mod coverage;
 mod rejects;
 mod services;
 pub(crate) mod text;
-mod times;
+pub(crate) mod times;
 
 use std::collections::BTreeMap;
 

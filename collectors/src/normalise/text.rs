@@ -65,7 +65,7 @@ pub(crate) fn tags_texts(tags: &Series) -> Labels<Option<String>> {
 }
 
 /// The text of any cell: a list, map or struct as JSON; one that holds nothing is null.
-fn text_of(cell: &AnyValue<'_>) -> Option<String> {
+pub(crate) fn text_of(cell: &AnyValue<'_>) -> Option<String> {
     match cell {
         AnyValue::List(_) | AnyValue::Struct(..) | AnyValue::StructOwned(_) => match json(cell) {
             Value::Object(object) if object.is_empty() => None,

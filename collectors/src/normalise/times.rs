@@ -43,6 +43,11 @@ pub(super) fn billing_day(micros: i64) -> Option<(NaiveDate, bool)> {
     Some(if east != day && east.day() == 1 { (east, true) } else { (day, false) })
 }
 
+/// The same for one text: microseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn instant(text: &str) -> Option<i64> {
+    parse(text.trim()).map(|time| time.micros)
+}
+
 fn parse(text: &str) -> Option<ReadTime> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Some(ReadTime { micros: instant.timestamp_micros(), zoned: true });

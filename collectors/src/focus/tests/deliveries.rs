@@ -141,7 +141,8 @@ fn a_folder_holds_bills_and_other_files() {
     assert_eq!(find(&[""]), Ok("C.CSV b.csv d.csv".to_owned()));
     assert_eq!(find(&["*.csv", "b.csv"]), Ok("b.csv".to_owned()), "each once");
     assert_eq!(find(&["deeper", "notes.txt"]), Ok("d.csv notes.txt".to_owned()), "named, so meant");
-    let nothing = ": no such file, or a folder or pattern without .csv, .csv.gz or .parquet files".to_owned();
+    let nothing =
+        ": no such file, or a folder or pattern without .csv, .jsonl or .parquet files, gzipped or not".to_owned();
     assert_eq!(find(&["b.csv", "absent.csv"]), Err(format!("absent.csv{nothing}")));
     assert_eq!(find(&["*.parquet"]), Err(format!("*.parquet{nothing}")));
     assert_eq!(find(&["a***"]), Err("a***: not a file pattern".to_owned()));

@@ -111,10 +111,10 @@ fn what_is_no_text_is_told_what_it_is() {
     let wide: Vec<u8> = bill.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let marked = [b"\xff\xfe", &wide[..]].concat();
     for (bytes, what) in [
-        (&marked[..], "is UTF-16 text, not UTF-8 CSV, gzip or Parquet; convert or unpack it first"),
-        (&wide, "is UTF-16 text, not UTF-8 CSV, gzip or Parquet; convert or unpack it first"),
-        (&gzip(&marked), "is UTF-16 text, not UTF-8 CSV, gzip or Parquet; convert or unpack it first"),
-        (b"PK\x03\x04...", "is a ZIP archive, not UTF-8 CSV, gzip or Parquet; convert or unpack it first"),
+        (&marked[..], "is UTF-16 text, not UTF-8 CSV, JSON lines, gzip or Parquet; convert or unpack it first"),
+        (&wide, "is UTF-16 text, not UTF-8 CSV, JSON lines, gzip or Parquet; convert or unpack it first"),
+        (&gzip(&marked), "is UTF-16 text, not UTF-8 CSV, JSON lines, gzip or Parquet; convert or unpack it first"),
+        (b"PK\x03\x04...", "is a ZIP archive, not UTF-8 CSV, JSON lines, gzip or Parquet; convert or unpack it first"),
         (b"", "is empty, not even a header is there; deliver it again"),
     ] {
         assert_eq!(refusal("bill.csv", bytes), format!("bill.csv: {what}"));
