@@ -46,6 +46,12 @@ BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,ChargePeri
 1,USD,2026-10-01T00:00:00Z,some day,,0.5,0.5,Nimbus,
 ";
 
+/// The same as rows of Google Cloud.
+const ROWS: &str = r#"{"cost":1.5,"currency":"USD","cost_type":"regular","invoice":{"month":"202610"},"usage_start_time":"2026-10-01 00:00:00 UTC","usage_end_time":"2026-10-01 01:00:00 UTC","credits":[{"type":"FREE_TIER","amount":-0.25}],"oddity":"kept"}
+{"cost":"1","currency":"USD","cost_type":"tax","invoice":{"month":"202610"},"usage_start_time":"2026-10-31T23:00:00Z","usage_end_time":"2026-11-01T00:00:00Z"}
+{"cost":5.0E-1,"currency":"USD","cost_type":"regular","invoice":{"month":"202610"},"usage_start_time":"some day"}
+"#;
+
 const CASES: &[Case] = &[
     Case {
         kind: "aws_data_export",
@@ -74,6 +80,18 @@ const CASES: &[Case] = &[
         plant: |folder| {
             fs::write(folder.join("october.csv"), BILL).expect("writes");
             format!("path = {}", toml::Value::from(folder.display().to_string()))
+        },
+        billed: "2.75",
+        rejected: Some("0.5"),
+        odd: ("x_Oddity", "kept"),
+    },
+    Case {
+        kind: "gcp_billing_file",
+        month: || NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"),
+        variables: BTreeMap::new,
+        plant: |folder| {
+            fs::write(folder.join("october.jsonl"), ROWS).expect("writes");
+            format!("url = {}", toml::Value::from(format!("file://{}", folder.display())))
         },
         billed: "2.75",
         rejected: Some("0.5"),
