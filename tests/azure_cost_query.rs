@@ -121,6 +121,24 @@ fn refinements_add_up_and_keep_a_rest() {
     assert!(text.contains(",web") && !text.contains(",Web"), "{said}");
 }
 
+/// Asked for one of them, Azure answers with both: what each of them has would be counted twice.
+#[test]
+fn values_that_differ_by_letters_alone_are_told_apart_no_further() {
+    let world = World::new("refine = [\"tag:team\", \"tag:env\"]", &json!({}));
+    let row = |team: &str, cost: &str| {
+        json!({ "day": last_month().to_string(), "subscription": SHOP, "resource_group": "data", "service": "Storage",
+                "charge_type": "Usage", "tags": { "team": team, "env": "prod" }, "actual": cost, "amortized": cost })
+    };
+    world.change(&json!({ "rows": [row("Search", "1"), row("search", "2"), row("shop", "4")] }));
+    let said = world.collect(0);
+    assert!(said.contains("Search, search differ by small and large letters alone"), "{said}");
+    assert_eq!(world.totals(), ["7", "7"]);
+    let teams: Vec<(String, String)> = world.billed_by("tags.team").into_iter().collect();
+    let expected = [("Search", "1"), ("search", "2"), ("shop", "4")];
+    assert_eq!(teams, expected.map(|(team, cost)| (team.to_owned(), cost.to_owned())));
+    assert_eq!(world.billed_by("tags.env").get("prod").map(String::as_str), Some("4"));
+}
+
 #[test]
 fn a_subscription_is_told_apart_by_resource_group_and_a_resource_group_by_service() {
     let subscription = format!("subscriptions/{PLATFORM}");
