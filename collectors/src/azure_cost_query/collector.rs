@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, RoundingMode};
 use chrono::{Datelike, Days, NaiveDate};
 use futures_util::future::BoxFuture;
 use outlay_model::money::plain;
@@ -101,8 +101,7 @@ impl Collector for CostQueryCollector {
                     let rows = page.body.as_ref().map(|body| body.rows(false, &[])).transpose();
                     for row in rows.map_err(|what| not(&place, what))?.into_iter().flatten() {
                         let month = row.day().map_err(|what| not(&place, what))?;
-                        let total =
-                            row.cost().and_then(|cost| Ok(format!("{} {}", plain_text(&cost), row.currency()?)));
+                        let total = row.cost().and_then(|cost| Ok(format!("{} {}", settled(&cost), row.currency()?)));
                         let total = total.map_err(|what| not(&place, what))?;
                         stated.entry(month).or_default().entry(cost).or_default().push_str(&total);
                     }
@@ -184,9 +183,10 @@ impl CostQueryCollector {
     }
 }
 
-/// An amount without trailing zeros, so that how it is written is no change.
-fn plain_text(amount: &str) -> String {
-    amount.parse::<BigDecimal>().map_or_else(|_| amount.to_owned(), |number| plain(&number))
+/// An amount to six decimals. Azure adds up doubles, in another order each time, so what is behind these is no change.
+fn settled(amount: &str) -> String {
+    let round = |number: BigDecimal| plain(&number.with_scale_round(6, RoundingMode::HalfEven));
+    amount.parse().map_or_else(|_| amount.to_owned(), round)
 }
 
 /// The values of the last of some keys.
@@ -263,7 +263,7 @@ impl<'a> Work<'a> {
     }
 
     fn stated(&self) -> [Option<String>; 2] {
-        self.overview.totals().map(|total| total.map(ToOwned::to_owned))
+        self.overview.totals().map(|total| total.map(settled))
     }
 
     async fn names(&mut self) -> Result<(), FetchError> {
@@ -381,5 +381,18 @@ impl<'a> Work<'a> {
         let raw = self.keeper.finish()?;
         let files = vec![InputFile::open(raw.clone())?];
         Ok(Collected { format: &CostQuery, files, raw: Some(raw), provisional, notes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_doubles_add_up_to_in_another_order_is_no_change() {
+        assert_eq!(settled("1234567.8900000001"), settled("1234567.889999999897"));
+        assert_eq!(settled("3.10"), "3.1");
+        assert_ne!(settled("3.10001"), settled("3.1"));
+        assert_eq!(settled("-1.0e-9"), settled("0"));
     }
 }
