@@ -20,6 +20,7 @@ DISCOUNTS = {
     "COMMITTED_USAGE_DISCOUNT", "COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE", "DISCOUNT", "FEE_UTILIZATION_OFFSET", "FREE_TIER",
     "RESELLER_MARGIN", "SPENDING_BASED_DISCOUNT", "SUBSCRIPTION_BENEFIT", "SUSTAINED_USAGE_DISCOUNT",
 }
+GRANTS = {"GOODWILL", "SALES_BASED_GOODWILL", "SLA_VIOLATION"}
 
 
 def rows(path):
@@ -27,7 +28,8 @@ def rows(path):
     if path.suffix == ".csv":
         with open(path, newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
-                yield {name: text for name, text in row.items() if text != ""}
+                named = {"invoice_month": "invoice.month"}
+                yield {named.get(name, name): text for name, text in row.items() if text != ""}
         return
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line, parse_float=Decimal, parse_int=Decimal)
@@ -85,8 +87,9 @@ def check(binary, path):
         add(months, month, billed)
         add(kinds, row["cost_type"], billed)
         add(days, row["usage_start_time"][:10], billed)
-        add(contracted, month, rounded(Decimal(str(default)) if default else cost) + sum(grants, Decimal(0)))
-        granted += sum(grants, Decimal(0))
+        add(contracted, month, rounded(Decimal(str(default)) if default is not None else cost) + sum(grants, Decimal(0)))
+        goodwill = row["cost_type"] == "adjustment" and row.get("adjustment_info.type") in GRANTS
+        granted += billed if goodwill else sum(grants, Decimal(0))
     assert count, f"{path}: no rows"
     with tempfile.TemporaryDirectory() as data:
         run(binary, "--data", data, "import", "--source", "gcp", "--kind", "gcp_billing", "--delivery", "all", str(path))

@@ -149,10 +149,9 @@ impl Collector for Files {
     }
 
     async fn collect(&self, listed: &Listed, folder: &Path) -> Result<Collected, CollectError> {
-        let objects = self.found().await?.remove(listed.key.as_str()).unwrap_or_default();
-        if edition(&objects) != listed.edition.as_deref().unwrap_or_default() {
-            return Err(FetchError::Changed { place: listed.place.clone() }.into());
-        }
+        // As they are now: what changed since they were listed is brought as well, and told from what is here by the next run.
+        let gone = || FetchError::Changed { place: listed.place.clone() };
+        let objects = self.found().await?.remove(listed.key.as_str()).ok_or_else(gone)?;
         let paths: Vec<_> = (1..)
             .zip(&objects)
             .map(|(number, object)| {
