@@ -12,9 +12,8 @@ use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
 use chrono::{Days, Months, NaiveDate};
-use common::House;
-use common::azure;
 use common::cost_explorer::{endpoint, last_month, tell, this_month, today};
+use common::{House, azure, bigquery};
 use outlay::pipeline;
 use outlay_collectors::{KINDS, Variables};
 use outlay_model::DateRange;
@@ -139,6 +138,26 @@ const CASES: &[Case] = &[
         rejected: None,
         odd: ("x_ChargeType", "Out of this world"),
     },
+    Case {
+        kind: "gcp_bigquery",
+        month: last_month,
+        variables: BTreeMap::new,
+        plant: |folder| {
+            let (first, last) = (last_month(), this_month().pred_opt().expect("a day"));
+            let odd = |mut line: Value| {
+                line["something_new"] = "kept".into();
+                line
+            };
+            let rows = [odd(bigquery::line(first, Some(first), "1.25")), bigquery::line(last, Some(first), "1.5")];
+            bigquery::plant("conformance", folder, &json!({ "rows": rows }));
+            let key = toml::Value::from(folder.join("key.json").display().to_string());
+            let (table, endpoint) = (bigquery::TABLE, bigquery::endpoint());
+            format!("table = \"{table}\"\nbackfill_months = 2\nendpoint = \"{endpoint}\"\ncredentials_file = {key}")
+        },
+        billed: "2.75",
+        rejected: None,
+        odd: ("x_SomethingNew", "kept"),
+    },
 ];
 
 /// Whose bill the stand-in is asked for.
@@ -245,20 +264,25 @@ async fn ranges_are_half_open() {
         let collector = pipeline::connect(&house.app, source, &CancellationToken::new()).expect("connects");
         collector.check().await.unwrap_or_else(|error| panic!("{}: {error}", case.kind));
         let listed = collector.deliveries(case.period()).await.expect("lists").deliveries;
-        assert_eq!(listed.len(), 1, "{}: {listed:?}", case.kind);
         // Where the days are known only by reading, every window has it.
-        let Some(range) = listed[0].days else { continue };
-        assert_eq!(range, case.period(), "{}", case.kind);
-        let (first, after, month, day) = (range.from(), range.to(), Months::new(1), Days::new(1));
-        for (from, to, there) in [
-            (first - month, first, false),
-            (first - month, first + day, true),
-            (after - day, after, true),
-            (after, after + day, false),
-        ] {
-            let window = DateRange::new(from, to).expect("a range");
-            let found = collector.deliveries(window).await.expect("lists").deliveries;
-            assert_eq!(found.iter().any(|found| found.key == listed[0].key), there, "{}: {window:?}", case.kind);
+        let ranges: Vec<DateRange> = listed.iter().filter_map(|listed| listed.days).collect();
+        let (Some(newest), Some(oldest)) = (ranges.first(), ranges.last()) else {
+            assert_eq!(listed.len(), 1, "{}: {listed:?}", case.kind);
+            continue;
+        };
+        assert_eq!(DateRange::new(oldest.from(), newest.to()), Some(case.period()), "{}", case.kind);
+        for (listed, range) in listed.iter().zip(&ranges) {
+            let (first, after, month, day) = (range.from(), range.to(), Months::new(1), Days::new(1));
+            for (from, to, there) in [
+                (first - month, first, false),
+                (first - month, first + day, true),
+                (after - day, after, true),
+                (after, after + day, false),
+            ] {
+                let window = DateRange::new(from, to).expect("a range");
+                let found = collector.deliveries(window).await.expect("lists").deliveries;
+                assert_eq!(found.iter().any(|found| found.key == listed.key), there, "{}: {window:?}", case.kind);
+            }
         }
     }
 }

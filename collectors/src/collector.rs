@@ -41,6 +41,10 @@ pub trait Collector: Send + Sync {
     /// [`CollectError`] when that cannot be found out.
     async fn deliveries(&self, window: DateRange) -> Result<Listing, CollectError>;
 
+    /// Hears which of the listed deliveries will be asked for, in this order, and of a folder that stays until all of them are
+    /// brought. A collector that reads several at once for the price of one keeps there what waits for its turn.
+    fn expect(&self, _missing: &[Listed], _folder: &Path) {}
+
     /// Brings a delivery into a folder, which is empty and goes away afterwards.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod figures;
 pub mod focus;
 pub mod folder;
 pub mod format;
+pub mod gcp_bigquery;
 pub mod gcp_billing;
 pub mod gcp_billing_file;
 pub mod google;

@@ -145,6 +145,8 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
     done.progress.skipped = wanted.known.len() as u64;
     app.metrics.skipped(&source.name, done.progress.skipped);
     (collection.watch)(done.progress);
+    let ahead = app.scratch()?;
+    collector.expect(&wanted.missing, ahead.path());
     for listed in wanted.missing {
         let run = one(app, collection, collector.as_ref(), &listed).await?;
         app.metrics.delivered(&run);
