@@ -4,6 +4,7 @@
 //! [`Http`](crate::http), and the environment is what is passed in. It reads some of the environment itself: `IDENTITY_ENDPOINT`,
 //! `IDENTITY_HEADER` and their siblings, for the managed identity of App Service, Functions and Container Apps.
 
+pub mod blob;
 mod credentials;
 mod refusal;
 mod settings;
