@@ -17,3 +17,17 @@ nise_fixtures="$PWD/tests/fixtures/nise"
     timeout 300 "${nise%/nise}/python" "$nise_fixtures/gcp_rows.py" rows
 ) >>"$scratch/nise.log" 2>&1
 python3 tests/gcp_verdict.py "$target/debug/outlay" "$scratch"/nise/gcp/*
+
+# The same of Azure's cost details, of a subscription and of a resource group, whose columns have other names. It knows usage only,
+# so actual and amortised cost of it are the same file.
+for of in subscription resource-group; do
+    nise_azure="$scratch/nise-azure/$of"
+    mkdir -p "$nise_azure"
+    flags=()
+    [[ "$of" == resource-group ]] && flags=(-rg)
+    (cd "$nise_azure" && timeout 300 "$nise" report azure -s 2026-09-01 -e 2026-09-04 -w "${flags[@]}" >>"$scratch/nise.log" 2>&1)
+    mv "$nise_azure"/*.csv "$nise_azure/actual.csv"
+    cp "$nise_azure/actual.csv" "$nise_azure/amortized.csv"
+done
+python3 tests/azure_verdict.py "$target/debug/outlay" "$scratch"/nise-azure/*
+python3 tests/oracle_azure.py "$target/debug/outlay"

@@ -13,7 +13,7 @@ use outlay_model::{DeliveryKey, TagKey};
 use sha2::{Digest, Sha256};
 
 use crate::exact::ExactSum;
-use crate::input::{InputFile, hex};
+use crate::input::{InputFile, Statement, hex};
 use crate::normalise::filled;
 use crate::services::Services;
 use crate::{CollectError, Format};
@@ -55,6 +55,8 @@ pub struct FileSurvey {
     pub periods: BTreeMap<Option<NaiveDate>, u64>,
     /// Σ per invoice.
     pub totals: BTreeMap<BalanceKey, Totals>,
+    /// The same where the delivery has another statement of the same costs as well, and that changes what this one says.
+    pub beside: Option<BTreeMap<BalanceKey, Totals>>,
     /// Σ|BilledCost| per canonical tag key, in 10⁻⁶, to rank keys by.
     pub tag_spend: HashMap<String, i128>,
 }
@@ -103,7 +105,7 @@ pub fn surveys(
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(place) else { break done };
-            let survey = format.survey(file, settings, progress);
+            let survey = format.survey(file, settings, progress).and_then(counted);
             if survey.is_err() {
                 // The files before this one are under way or done; those behind it are not needed.
                 next.store(files.len(), Ordering::Relaxed);
@@ -123,6 +125,16 @@ pub fn surveys(
     surveys.into_iter().map(|(_, survey)| survey).collect()
 }
 
+/// Refuses a file that does not have the rows that whoever wrote it says it has.
+fn counted(survey: FileSurvey) -> Result<FileSurvey, CollectError> {
+    match survey.file.rows {
+        Some(stated) if stated != survey.rows => {
+            Err(CollectError::OtherCount { path: survey.file.path, rows: survey.rows, stated })
+        }
+        _ => Ok(survey),
+    }
+}
+
 /// Groups surveyed files into deliveries: all into `key` if one is given, else by their main billing period.
 ///
 /// # Errors
@@ -135,12 +147,13 @@ pub fn deliveries(
     settings: &Settings,
 ) -> Result<Vec<Delivery>, CollectError> {
     let mut groups: BTreeMap<DeliveryKey, Vec<FileSurvey>> = BTreeMap::new();
-    let mut known: BTreeMap<String, PathBuf> = BTreeMap::new();
+    // Two statements of the same costs may well be the same text.
+    let mut known: BTreeMap<(String, Option<Statement>), PathBuf> = BTreeMap::new();
     // A file with only a header states nothing; it matters when there is nothing else.
     let any = surveys.iter().any(|survey| survey.rows > 0);
     for survey in surveys.into_iter().filter(|survey| survey.rows > 0 || !any) {
         let path = survey.file.path.clone();
-        if let Some(twin) = known.insert(survey.sha256.clone(), path.clone()) {
+        if let Some(twin) = known.insert((survey.sha256.clone(), survey.file.statement), path.clone()) {
             return Err(CollectError::SameFile { path, twin });
         }
         let key = match key {
@@ -169,13 +182,26 @@ fn main_period(survey: &FileSurvey) -> Result<NaiveDate, CollectError> {
     Ok(*main)
 }
 
+/// Whether files make more than one statement of the same costs.
+pub(crate) fn several_statements<'a>(files: impl IntoIterator<Item = &'a InputFile>) -> bool {
+    let statements: BTreeSet<Statement> = files.into_iter().filter_map(|file| file.statement).collect();
+    statements.len() > 1
+}
+
 fn delivery(key: DeliveryKey, surveys: Vec<FileSurvey>, format: &dyn Format, settings: &Settings) -> Delivery {
     let contents: BTreeSet<String> = surveys.iter().map(|survey| survey.sha256.clone()).collect();
-    let fingerprint = hex(&Sha256::digest(format!("{}\n{contents:?}", settings.digest(format))));
+    let mut fingerprint = format!("{}\n{contents:?}", settings.digest(format));
+    let stated = |survey: &FileSurvey| Some((survey.file.statement?, survey.sha256.clone()));
+    let statements: BTreeSet<(Statement, String)> = surveys.iter().filter_map(stated).collect();
+    if !statements.is_empty() {
+        fingerprint.push_str(&format!("{statements:?}"));
+    }
+    let fingerprint = hex(&Sha256::digest(fingerprint));
+    let beside = several_statements(surveys.iter().map(|survey| &survey.file));
     let mut totals: BTreeMap<BalanceKey, Totals> = BTreeMap::new();
     let mut spend: BTreeMap<&str, i128> = BTreeMap::new();
     for survey in &surveys {
-        for (key, more) in &survey.totals {
+        for (key, more) in survey.beside.as_ref().filter(|_| beside).unwrap_or(&survey.totals) {
             let sums: &mut Totals = totals.entry(key.clone()).or_default();
             sums.iter_mut().zip(more).for_each(|(sum, more): (&mut ExactSum, _)| sum.merge(more));
         }

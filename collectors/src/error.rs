@@ -116,6 +116,45 @@ pub enum CollectError {
         /// What it lacks, or has that such an export does not.
         what: String,
     },
+    /// The file is no Azure cost details.
+    #[error(
+        "{}: not Azure cost details, these columns are missing: {missing}{hint}", path.display()
+    )]
+    NotAzureCost {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        missing: String,
+        /// What it is in place of that.
+        hint: &'static str,
+    },
+    /// Which statement of the costs the file is of is not known.
+    #[error(
+        "{}: nothing tells whether it is actual or amortised cost; give it a name, or a folder, with actual or amortized in it",
+        path.display()
+    )]
+    StatementUnknown {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is of another statement than it is said to be.
+    #[error("{}: is said to be actual cost, but has lines of {charge_type}, which only amortised cost has; correct url or the file's name", path.display())]
+    OtherStatement {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        charge_type: String,
+    },
+    /// The file has other rows than it is said to have.
+    #[error("{}: has {rows} rows, and the manifest says {stated}: it did not arrive whole, or was written by half; the next run reads it again", path.display())]
+    OtherCount {
+        /// The file.
+        path: PathBuf,
+        /// How many it has.
+        rows: u64,
+        /// How many it is said to have.
+        stated: u64,
+    },
     /// The files state several billing periods, so what a later import of them would replace is not clear.
     #[error(
         "{}: holds {periods} billing periods ({list}); say with --delivery KEY what a later import of the same files replaces",

@@ -9,6 +9,7 @@ use std::fmt;
 use crate::CollectError;
 use crate::aws_cost_explorer::CostExplorer;
 use crate::aws_cur::AwsCur;
+use crate::azure_cost::AzureCost;
 use crate::azure_cost_query::CostQuery;
 use crate::delivery::{FileSurvey, Settings};
 use crate::focus::Focus;
@@ -52,7 +53,7 @@ impl fmt::Debug for dyn Format {
 }
 
 /// Every format there is.
-pub const FORMATS: &[&dyn Format] = &[&Focus, &AwsCur, &CostExplorer, &CostQuery, &GcpBilling];
+pub const FORMATS: &[&dyn Format] = &[&Focus, &AwsCur, &AzureCost, &CostExplorer, &CostQuery, &GcpBilling];
 
 /// The format of this name.
 #[must_use]

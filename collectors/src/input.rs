@@ -26,6 +26,15 @@ pub enum Format {
     Parquet,
 }
 
+/// Which of the statements that a provider makes of the same costs a file is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Statement {
+    /// What is invoiced, when it is.
+    Actual,
+    /// What was used, with its share of what was paid before.
+    Amortised,
+}
+
 /// A file to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputFile {
@@ -33,6 +42,10 @@ pub struct InputFile {
     pub path: PathBuf,
     /// What it holds.
     pub format: Format,
+    /// Which statement it is of, where a format has several and it is known.
+    pub statement: Option<Statement>,
+    /// How many rows it has, says who wrote it.
+    pub rows: Option<u64>,
 }
 
 /// Endings that make a file of a folder part of a delivery. A plain `.json` there is more often a manifest than a bill.
@@ -113,11 +126,11 @@ impl InputFile {
             Err(source) => Err(CollectError::Read { path, line: 0, source }),
             Ok(_) => {
                 let (text, lines) = match magic.as_slice() {
-                    b"PAR1" => return Ok(Self { path, format: Format::Parquet }),
+                    b"PAR1" => return Ok(Self { path, format: Format::Parquet, statement: None, rows: None }),
                     [0x1f, 0x8b, ..] => (Format::CsvGz, Format::JsonLinesGz),
                     _ => (Format::Csv, Format::JsonLines),
                 };
-                let file = Self { path, format: text };
+                let file = Self { path, format: text, statement: None, rows: None };
                 let format = if file.opens_with_an_object() { lines } else { text };
                 Ok(Self { format, ..file })
             }

@@ -10,6 +10,7 @@ pub mod aws_cost_explorer;
 pub mod aws_cur;
 pub mod aws_data_export;
 pub mod azure;
+pub mod azure_cost;
 pub mod azure_cost_query;
 pub mod collector;
 pub mod delivery;

@@ -16,7 +16,7 @@ use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 /// Keys and columns that identify a person, whatever their value: in lower case, without `_` and `-`.
-const PERSON_KEYS: &[&str] = &["createdby", "userid", "apikeyid", "iamprincipal", "useridentifier"];
+const PERSON_KEYS: &[&str] = &["accountownerid", "apikeyid", "createdby", "iamprincipal", "userid", "useridentifier"];
 /// Distinct tag texts remembered; then the memory starts afresh.
 const REMEMBERED: usize = 100_000;
 

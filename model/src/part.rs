@@ -262,6 +262,10 @@ pub enum Repair {
     CreditTypeUnknown,
     /// A charge whose invoice month is not stated, taken for the month in which its usage began.
     PeriodFromUsage,
+    /// A line of actual cost that amortised cost states as well: only its billed cost is taken.
+    ActualFolded,
+    /// What actual cost has beyond the amortised cost of the same day and account; it is a charge of its own.
+    ActualDiffers,
 }
 
 impl Repair {
@@ -295,6 +299,8 @@ impl Repair {
         Self::LineTypeUnknown,
         Self::CreditTypeUnknown,
         Self::PeriodFromUsage,
+        Self::ActualFolded,
+        Self::ActualDiffers,
     ];
 
     /// Its code in reports.
@@ -329,6 +335,8 @@ impl Repair {
             Self::LineTypeUnknown => "line_type_unknown",
             Self::CreditTypeUnknown => "credit_type_unknown",
             Self::PeriodFromUsage => "period_from_usage",
+            Self::ActualFolded => "actual_folded",
+            Self::ActualDiffers => "actual_differs",
         }
     }
 }
@@ -370,6 +378,12 @@ impl Repair {
             Self::LineTypeUnknown => "a kind of line that is not known, kept as an adjustment",
             Self::CreditTypeUnknown => "a kind of credit that is not known, kept as a charge of its own",
             Self::PeriodFromUsage => "a charge whose invoice month is not stated, taken for the month of its usage",
+            Self::ActualFolded => {
+                "a line of actual cost that amortised cost has too, of which only the billed cost counts"
+            }
+            Self::ActualDiffers => {
+                "actual cost that is not that of the amortised lines, the difference kept as a charge"
+            }
         }
     }
 }

@@ -195,6 +195,7 @@ fn surveyed(
         rows,
         periods: BTreeMap::from([(Some(head.from), rows)]),
         totals: BTreeMap::from([(key, totals)]),
+        beside: None,
         tag_spend,
     }
 }

@@ -220,6 +220,7 @@ fn surveyed(
         rows,
         periods: BTreeMap::from([(Some(head.from), rows)]),
         totals: overview.currency().map(|currency| (key(currency), totals)).into_iter().collect(),
+        beside: None,
         tag_spend,
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn survey(
         rows: 0,
         periods: BTreeMap::new(),
         totals: BTreeMap::new(),
+        beside: None,
         tag_spend: HashMap::new(),
     };
     let mut tags = TagReader::new(settings.tags.clone(), settings.privacy.clone());

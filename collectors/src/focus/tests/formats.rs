@@ -36,7 +36,7 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A bill as a frame of texts.
-pub(super) fn frame(bill: &str) -> DataFrame {
+pub(crate) fn frame(bill: &str) -> DataFrame {
     let mut records = ::csv::Reader::from_reader(bill.as_bytes());
     let header = records.headers().expect("a header").clone();
     let lines: Vec<_> = records.records().map(|record| record.expect("a line")).collect();
@@ -47,14 +47,14 @@ pub(super) fn frame(bill: &str) -> DataFrame {
     DataFrame::new(lines.len(), columns.collect()).expect("a frame")
 }
 
-pub(super) fn parquet(frame: &DataFrame) -> Vec<u8> {
+pub(crate) fn parquet(frame: &DataFrame) -> Vec<u8> {
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes).finish(&mut frame.clone()).expect("into memory");
     bytes
 }
 
 /// The frame with one of its columns of text written as another type.
-pub(super) fn retyped(frame: &DataFrame, column: &str, typed: &impl Fn(&[Option<&str>]) -> Series) -> DataFrame {
+pub(crate) fn retyped(frame: &DataFrame, column: &str, typed: &impl Fn(&[Option<&str>]) -> Series) -> DataFrame {
     let texts: Vec<Option<&str>> = frame.column(column).expect("a column").str().expect("texts").iter().collect();
     let mut frame = frame.clone();
     let series = typed(&texts).with_name(PlSmallStr::from_str(column));

@@ -6,7 +6,7 @@
 
 mod batches;
 mod deliveries;
-mod formats;
+pub(crate) mod formats;
 mod headers;
 mod numbers;
 mod parquet;
