@@ -73,6 +73,32 @@ const CASES: &[Case] = &[
         odd: ("x_Oddity", "kept"),
     },
     Case {
+        kind: "azure_export",
+        month: || NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"),
+        variables: BTreeMap::new,
+        plant: |folder| {
+            let run = "20261001-20261031/202611020543/run";
+            let manifest = format!(
+                r#"{{"blobCount":1,"exportConfig":{{"type":"FocusCost","dataVersion":"1.0"}},
+                "runInfo":{{"submittedTime":"2026-11-02T05:43:59Z"}},
+                "blobs":[{{"blobName":"exports/focus/{run}/part_0_0001.csv","byteCount":{},"dataRowCount":3}}]}}"#,
+                BILL.len()
+            );
+            let (part, stray) =
+                (format!("{run}/part_0_0001.csv"), "20261001-20261031/202611010543/run/part_0_0001.csv");
+            let listing = format!("{run}/manifest.json");
+            for (name, text) in [(part.as_str(), BILL), (stray, BILL), (listing.as_str(), manifest.as_str())] {
+                let path = folder.join(name);
+                fs::create_dir_all(path.parent().expect("a folder")).expect("creates");
+                fs::write(path, text).expect("writes");
+            }
+            format!("url = {}", toml::Value::from(format!("file://{}", folder.display())))
+        },
+        billed: "2.75",
+        rejected: Some("0.5"),
+        odd: ("x_Oddity", "kept"),
+    },
+    Case {
         kind: "focus",
         month: || NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"),
         variables: BTreeMap::new,

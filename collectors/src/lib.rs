@@ -12,6 +12,7 @@ pub mod aws_data_export;
 pub mod azure;
 pub mod azure_cost;
 pub mod azure_cost_query;
+pub mod azure_export;
 pub mod collector;
 pub mod delivery;
 pub mod error;

@@ -1,13 +1,14 @@
 //! Every kind of source there is. A new provider adds its line here (docs/COLLECTORS.md).
 
 use crate::collector::Kind;
-use crate::{aws_cost_explorer, aws_data_export, azure_cost_query, folder, gcp_bigquery, gcp_billing_file};
+use crate::{aws_cost_explorer, aws_data_export, azure_cost_query, azure_export, folder, gcp_bigquery, gcp_billing_file};
 
 /// All kinds.
 pub const KINDS: &[Kind] = &[
     Kind::of::<aws_cost_explorer::CostExplorerSettings>(),
     Kind::of::<aws_data_export::DataExportSettings>(),
     Kind::of::<azure_cost_query::CostQuerySettings>(),
+    Kind::of::<azure_export::AzureExportSettings>(),
     Kind::of::<folder::FolderSettings>(),
     Kind::of::<gcp_bigquery::BigQuerySettings>(),
     Kind::of::<gcp_billing_file::BillingFileSettings>(),

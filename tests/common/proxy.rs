@@ -1,4 +1,4 @@
-//! Stands between Outlay and the stand-in for AWS, hears everything, and does harm where a test says so.
+//! Stands between Outlay and the stand-in for a provider, hears everything, and does harm where a test says so.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
