@@ -99,7 +99,8 @@ def check(binary, folder):
             add(effectively, kind, rounded(charge["EffectiveCost"]))
         kinds = same(folder, "billed cost", billed, stored)
         same(folder, "effective cost", effective, effectively)
-        answer = run(binary, "--data", data, "spend", *months, "--metric", "billed", "--granularity", "day", "--format", "json")
+        answer = run(binary, "--data", data, "spend", *months, "--metric", "billed", "--granularity", "day",
+                     "--currency", "native", "--format", "json")
         by_day = {}
         for group in json.loads(answer, parse_float=Decimal, parse_int=Decimal)["data"]:
             add(by_day, group["time"][:10], group["cost"] or Decimal(0))

@@ -121,9 +121,9 @@ fn costs(costs: &[&str]) -> String {
     bill(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
-const FOCUS: &str = "url = \"ACCOUNT/CONTAINER/root/focus\"\naccount_key_env = \"OUTLAY_TEST_KEY\"\n";
+const FOCUS: &str = "url = \"ACCOUNT/CONTAINER/root/focus\"\naccount_key_env = \"AZURE_TEST_KEY\"\n";
 const BOTH: &str = "url = \"ACCOUNT/CONTAINER/root/actual\"\namortized_url = \"ACCOUNT/CONTAINER/root/amortized\"\n\
-                    account_key_env = \"OUTLAY_TEST_KEY\"\n";
+                    account_key_env = \"AZURE_TEST_KEY\"\n";
 
 impl Place {
     async fn new() -> Self {
@@ -155,7 +155,7 @@ impl Place {
     fn outlay(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outlay"));
         command.current_dir(self.folder.path()).env("HOME", self.folder.path());
-        command.env("OUTLAY_TEST_KEY", KEY).env("OUTLAY_TEST_SAS", SAS);
+        command.env("AZURE_TEST_KEY", KEY).env("AZURE_TEST_SAS", SAS);
         command.envs(variables.iter().copied()).args(arguments);
         command.output().expect("runs")
     }
@@ -276,7 +276,7 @@ async fn actual_and_amortised_cost_both_reconcile() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_without_manifests_is_read() {
-    let place = Place::with("url = \"ACCOUNT/CONTAINER/root/actual\"\nsas_token_env = \"OUTLAY_TEST_SAS\"\n").await;
+    let place = Place::with("url = \"ACCOUNT/CONTAINER/root/actual\"\nsas_token_env = \"AZURE_TEST_SAS\"\n").await;
     let file = fs::read("collectors/src/azure_cost/fixtures/legacy/export.csv").expect("is there");
     place.container.put(&format!("root/actual/{MONTH}/actual_5e5e1c6e-6f3a-4d2e-9c0a-000000000001.csv"), file);
     let said = place.collected(0);
@@ -427,7 +427,7 @@ async fn a_bad_day_ends_in_a_run_that_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_said_whatever_happens() {
-    let by_signature = FOCUS.replace("account_key_env = \"OUTLAY_TEST_KEY\"", "sas_token_env = \"OUTLAY_TEST_SAS\"");
+    let by_signature = FOCUS.replace("account_key_env = \"AZURE_TEST_KEY\"", "sas_token_env = \"AZURE_TEST_SAS\"");
     for settings in [FOCUS, &by_signature] {
         let place = Place::with(settings).await;
         place.container.overwrite(&[costs(&["1"])]);
@@ -466,9 +466,9 @@ async fn a_check_says_what_there_is_or_what_is_missing() {
     place.ran(&["check"], 0);
     let read: Vec<String> = place.proxy.heard().into_iter().filter(|request| request.contains("/part_0_000")).collect();
     assert!(read.len() == 1 && read[0].contains("range: bytes=0-0"), "no row is read: {read:#?}");
-    let done = place.outlay(&[("OUTLAY_TEST_KEY", "")], &["check"]);
+    let done = place.outlay(&[("AZURE_TEST_KEY", "")], &["check"]);
     let said = String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
-    assert!(said.contains("$OUTLAY_TEST_KEY: refused: is not set"), "{said}");
+    assert!(said.contains("$AZURE_TEST_KEY: refused: is not set"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -486,7 +486,7 @@ async fn the_example_is_one() {
     }
     // The account of the tests has a key, and no Entra ID.
     let (own, rest) = text.split_once("kind = \"azure_export\"\n").expect("a source");
-    let text = format!("{own}kind = \"azure_export\"\naccount_key_env = \"OUTLAY_TEST_KEY\"\n{endpoint}\n{rest}");
+    let text = format!("{own}kind = \"azure_export\"\naccount_key_env = \"AZURE_TEST_KEY\"\n{endpoint}\n{rest}");
     fs::write(place.path("outlay.toml"), text).expect("writes");
     for (export, kind, file) in [
         ("focus", "FocusCost", costs(&["1"])),

@@ -52,21 +52,21 @@ async fn a_role_is_enough() {
     container.overwrite(&[costs(&["1", "2"])]);
     let settings = format!(
         "[[source]]\nname = \"azure\"\nkind = \"azure_export\"\nurl = \"{ACCOUNT}/{}/root/focus\"\nendpoint = \"{endpoint}\"\n\
-         tenant_id = \"tenant\"\nclient_id = \"outlay\"\nclient_secret_env = \"OUTLAY_TEST_SECRET\"\nauthority_host = \"{}\"\n\
+         tenant_id = \"tenant\"\nclient_id = \"outlay\"\nclient_secret_env = \"AZURE_TEST_SECRET\"\nauthority_host = \"{}\"\n\
          http = {{ first_wait_milliseconds = 1, attempts = 3 }}\n",
         container.name,
         entra().await
     );
     fs::write(place.path("outlay.toml"), settings).expect("writes");
     let authority = needed("TEST_AZURITE_OAUTH_CA");
-    let variables = [("OUTLAY_TEST_SECRET", SECRET), ("SSL_CERT_FILE", authority.as_str()), ("OUTLAY_LOG", "trace")];
+    let variables = [("AZURE_TEST_SECRET", SECRET), ("SSL_CERT_FILE", authority.as_str()), ("OUTLAY_LOG", "trace")];
     let done = place.outlay(&variables, &["collect"]);
     let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success() && said.contains("azure 2026-10: committed, 2 charges"), "{said}");
     assert!(!said.contains(SECRET) && !said.contains("nobody-signs-it"), "no secret is said: {said}");
     assert_eq!(place.total(), "3");
 
-    let done = place.outlay(&[("OUTLAY_TEST_SECRET", "another"), ("SSL_CERT_FILE", &authority)], &["check"]);
+    let done = place.outlay(&[("AZURE_TEST_SECRET", "another"), ("SSL_CERT_FILE", &authority)], &["check"]);
     let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(!done.status.success() && said.contains("AADSTS7000215"), "{said}");
 }
