@@ -84,7 +84,12 @@ struct RunInfo {
 
 impl Manifest {
     pub(super) fn read(answer: &Answer) -> Result<Self, FetchError> {
-        let written: Written = answer.json()?;
+        let mut written: Written = answer.json()?;
+        // What is said of all files is said of the only one.
+        if let [only] = written.blobs.as_mut_slice() {
+            only.byte_count = only.byte_count.or(written.byte_count);
+            only.data_row_count = only.data_row_count.or(written.data_row_count);
+        }
         let not = |what: String, advice: &str| FetchError::NotUnderstood {
             place: answer.place.clone(),
             what,

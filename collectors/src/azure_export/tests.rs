@@ -201,6 +201,19 @@ async fn a_run_that_is_not_whole_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_all_files_is_said_of_the_only_one() {
+    let name = format!("{MONTH}/run/part_0_0001.csv");
+    let blob = format!(r#""blobs":[{{"blobName":"root/focus/{name}"}}]"#);
+    let text = format!(r#"{{"byteCount":3,"dataRowCount":7,"exportConfig":{{"type":"FocusCost"}},{blob}}}"#);
+    let tree = Tree::new(&[(&format!("focus/{name}"), "one"), (&format!("focus/{MONTH}/run/manifest.json"), &text)]);
+    let (collected, _) = tree.collected_by(&*tree.collector(), "2026-10").await.expect("comes");
+    assert_eq!(collected.files[0].rows, Some(7));
+    tree.write(&format!("focus/{name}"), "none");
+    let said = tree.collected("2026-10").await.expect_err("fails");
+    assert!(said.contains("part_0_0001.csv: has 4 bytes, and "), "{said}");
+}
+
+#[tokio::test]
 async fn a_month_without_charges_is_none_yet() {
     let empty = manifest("FocusCost", "2026-11-01T05:43:59Z", &[]);
     let tree = Tree::new(&[(&format!("focus/{MONTH}/run/manifest.json"), &empty)]);
