@@ -1,7 +1,14 @@
 //! The first command of the README: an invented company's bills through the real pipeline.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+use serde_json::Value;
+
+const SOURCES: [&str; 5] = ["aws", "azure", "gcp", "datadog", "mongodb-atlas"];
+const CONFIG: [&str; 2] = ["--config", "outlay-demo/outlay.toml"];
 
 fn demo(folder: &Path) -> String {
     outlay(folder, &["demo", "--no-serve"])
@@ -22,21 +29,93 @@ fn outlay(folder: &Path, arguments: &[&str]) -> String {
 #[test]
 fn the_demo_invents_imports_answers_and_adds_up() {
     let folder = tempfile::tempdir().expect("a folder");
-    let out = demo(folder.path());
-    for source in ["aws", "azure", "gcp", "datadog", "mongodb-atlas"] {
+    let at = folder.path();
+    let out = demo(at);
+    for source in SOURCES {
         assert!(out.contains(&format!("  {source}: ")), "{source}: {out}");
     }
     assert!(out.contains("every digit accounted for"), "{out}");
     assert!(out.contains("unallocated") && out.contains("payments"), "{out}");
-    assert!(folder.path().join("outlay-demo/bills/planted-anomalies.json").exists());
+    assert!(at.join("outlay-demo/bills/planted-anomalies.json").exists());
 
-    let again = demo(folder.path());
+    // What is answered is what was invented.
+    let sums = fs::read_to_string(at.join("outlay-demo/bills/sums.json")).expect("the sums");
+    let sums: Vec<Value> = serde_json::from_str(&sums).expect("JSON");
+    for (basis, month) in [("charge", "month"), ("billing", "billing_month")] {
+        for metric in ["billed", "effective", "list", "contracted"] {
+            let (expected, answered) = (invented(&sums, month, metric), answered(at, &sums, basis, metric));
+            for (group, cost) in &expected {
+                assert_eq!(answered.get(group), Some(cost), "{metric} by {month}: {group:?}");
+            }
+            assert_eq!(answered, expected, "{metric} by {month}");
+        }
+    }
+
+    let again = demo(at);
     assert_eq!(again.matches("0 deliveries imported").count(), 5, "the same bills change nothing: {again}");
     assert_eq!(again.matches(" unchanged").count(), 5, "{again}");
     let figures = |text: &str| text.lines().find(|line| line.starts_with("total ")).map(ToOwned::to_owned);
     assert_eq!(figures(&again), figures(&out));
 
-    // AWS's bills are a Data Export that anybody can collect again, by the configuration the demo leaves behind.
-    let collected = outlay(folder.path(), &["collect", "--config", "outlay-demo/outlay.toml"]);
-    assert!(collected.starts_with("aws: nothing new, 1"), "{collected}");
+    // The clouds' bills are exports that anybody can collect again, by the configuration the demo leaves behind.
+    let collected = outlay(at, &[&["collect"], &CONFIG[..]].concat());
+    let told: Vec<&str> = collected.lines().map(|line| line.split(',').next().unwrap_or_default()).collect();
+    assert_eq!(told, ["aws: nothing new", "azure: nothing new", "gcp: nothing new"], "{collected}");
+    outlay(at, &[&["check"], &CONFIG[..]].concat());
+}
+
+/// Month, source, service, its category, and charge category.
+type Group = [Option<String>; 5];
+
+/// A cost in units of the 18th decimal; None if nothing in the group states it.
+type Costs = BTreeMap<Group, Option<i128>>;
+
+/// What the demo says its bills add up to.
+fn invented(sums: &[Value], month: &str, metric: &str) -> Costs {
+    let mut costs = Costs::new();
+    for sum in sums {
+        let group = [month, "source", "service", "service_category", "charge_category"];
+        let group = group.map(|key| sum[key].as_str().map(ToOwned::to_owned));
+        let cost = sum[metric].as_str().map(exact);
+        let total = costs.entry(group).or_default();
+        *total = cost.map(|cost| cost + total.unwrap_or(0)).or(*total);
+    }
+    costs
+}
+
+/// What the pipeline says they do.
+fn answered(at: &Path, sums: &[Value], basis: &str, metric: &str) -> Costs {
+    let months = || sums.iter().filter_map(|sum| sum["month"].as_str());
+    let first = format!("{}-01", months().min().expect("a month"));
+    let last = format!("{}-01", months().max().expect("a month"));
+    let after = last.parse::<chrono::NaiveDate>().expect("a day") + chrono::Months::new(1);
+    let answer = outlay(
+        at,
+        &[
+            &["spend", "--group-by", "source,service,service_category,charge_category", "--granularity", "month"],
+            &["--from", &first, "--to", &after.to_string(), "--basis", basis, "--metric", metric],
+            &["--currency", "native", "--format", "json"],
+            &CONFIG[..],
+        ]
+        .concat(),
+    );
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!(answer["next_cursor"], Value::Null);
+    let rows = answer["data"].as_array().expect("rows").iter();
+    let costs = rows.map(|row| {
+        let [time, rest @ ..] = ["time", "source", "service", "service_category", "charge_category"];
+        let text = |key: &str| row[key].as_str().map(ToOwned::to_owned);
+        let [source, service, class, category] = rest.map(text);
+        let month = text(time).map(|time| time[..7].to_owned());
+        let cost = (!row["cost"].is_null()).then(|| exact(&row["cost"].to_string()));
+        ([month, source, service, class, category], cost)
+    });
+    costs.collect()
+}
+
+/// Decimal text in units of the 18th decimal.
+fn exact(text: &str) -> i128 {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    assert!(fraction.len() <= 18, "{text}");
+    format!("{whole}{fraction:0<18}").parse().expect("a plain decimal")
 }

@@ -139,7 +139,7 @@ pub(crate) fn plan(chance: Chance, window: &Window) -> Vec<Plan> {
         },
         Plan {
             source: "azure",
-            service: Some("Azure SQL Database"),
+            service: Some("SQL Database"),
             team: "logistics",
             component: Some("order-routing"),
             kind: AnomalyKind::Step,

@@ -4,12 +4,13 @@ use chrono::NaiveDate;
 
 use crate::chance;
 use crate::company::{Cloud, Component, Environment, Stack};
-use crate::export::Export;
+use crate::form::Form;
+use crate::form::data_export::DataExport;
 use crate::line::{Line, Order, Workshop};
 use crate::money::Decimal;
-use crate::offer::{Offer, Part, Region, Service, SubAccount};
+use crate::offer::{self, Offer, Part, Region, Service, SubAccount};
 use crate::row::{Column, CommitmentName, Letterhead, Resource, Sku, Subject};
-use crate::source::{Commitment, Event, Fee, Source, Tax, Usage, What};
+use crate::source::{self, Commitment, Event, Fee, Source, Tax, Usage, What};
 use crate::tags::{Owner, Scheme};
 
 mod offers;
@@ -53,8 +54,12 @@ static SUPPORT: Service =
 /// What the states AWS bills the company in tax.
 static TAXED: &[&Service] = &[&DATA_TRANSFER, &SUPPORT, &ATHENA];
 
-static EXPORT: Export =
-    Export { url: "s3://brightwater-billing/exports", name: "brightwater-focus", table: "FOCUS_1_2_AWS" };
+static EXPORT: DataExport = DataExport {
+    url: "s3://brightwater-billing/exports",
+    name: "brightwater-focus",
+    table: "FOCUS_1_2_AWS",
+    columns: COLUMNS,
+};
 
 /// The columns of `FOCUS_1_2_AWS` in the alphabetical order AWS writes them in, its own one last.
 static COLUMNS: &[Column] = {
@@ -176,13 +181,11 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
             account_type: "Payer",
             sub_account_type: "Account",
             currency: "USD",
-            states_contracted: true,
         },
-        columns: COLUMNS,
-        compressed: true,
-        export: Some(&EXPORT),
+        form: Form::DataExport(&EXPORT),
         lines,
         commitment: Some(savings_plan()),
+        discounts: None,
         fees: vec![Fee {
             subject: Subject {
                 sku: Some(one_sku("Support-Business")),
@@ -192,7 +195,9 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
             whole_month: false,
         }],
         events: events(),
-        tax: Tax { description: "US sales tax to be collected", rate: Decimal::new(625, 4), on: TAXED },
+        tax: Tax { description: "US sales tax to be collected", rate: Decimal::new(625, 4), on: TAXED, booked: None },
+        rounding: &offer::ROUNDING,
+        begins: source::at_midnight,
         invoice: Some(|month: NaiveDate| {
             format!("EUINIE{}-{}", month.format("%y"), chance::digits(7, &["aws-invoice", &month.to_string()]))
         }),

@@ -1,15 +1,16 @@
-//! Microsoft Azure: FOCUS 1.0 in euros, with reserved virtual machines.
-//!
-//! FOCUS 1.0 knows no InvoiceId, no subcategory and no commitment quantity; resource ids are lower-cased while commitment ids are
-//! not, as in Microsoft's own exports.
+//! Microsoft Azure: cost details in euros, with reserved virtual machines.
+
+use chrono::NaiveDate;
 
 use crate::chance;
 use crate::company::{Cloud, Component, Environment, Stack};
+use crate::form::Form;
+use crate::form::cost_details::CostExports;
 use crate::line::Workshop;
 use crate::money::Decimal;
 use crate::offer::{Offer, Part, Region, Rhythm, Service, SubAccount};
-use crate::row::{Column, CommitmentName, Letterhead, Resource, Sku, Subject};
-use crate::source::{Commitment, Event, Fee, Source, Tax, Usage, What};
+use crate::row::{CommitmentName, Letterhead, Resource, Sku, Subject};
+use crate::source::{self, Commitment, Event, Fee, Source, Tax, Usage, What};
 use crate::tags::Scheme;
 
 pub(crate) const NAME: &str = "azure";
@@ -25,28 +26,29 @@ static NON_PROD: SubAccount = SubAccount { id: "6be4917c-0a2f-4d83-a6f1-5d09c38e
 static WEST_EUROPE: Region = Region { id: "westeurope", name: "West Europe", zone: "1" };
 static GERMANY: Region = Region { id: "germanywestcentral", name: "Germany West Central", zone: "2" };
 
+// A service is called what the meter's category is.
 static VIRTUAL_MACHINES: Service = Service::new("Virtual Machines", "Microsoft.Compute", "Compute", "Virtual Machines");
-static MANAGED_DISKS: Service = Service::new("Managed Disks", "Microsoft.Compute", "Storage", "Block Storage");
-static SQL: Service = Service::new("Azure SQL Database", "Microsoft.Sql", "Databases", "Relational Databases");
-static STORAGE: Service = Service::new("Storage Accounts", "Microsoft.Storage", "Storage", "Object Storage");
+static MANAGED_DISKS: Service = Service::new("Storage", "Microsoft.Compute", "Storage", "Storage Platforms");
+static SQL: Service = Service::new("SQL Database", "Microsoft.Sql", "Databases", "Relational Databases");
+static STORAGE: Service = Service::new("Storage", "Microsoft.Storage", "Storage", "Storage Platforms");
 static APP_GATEWAY: Service =
     Service::new("Application Gateway", "Microsoft.Network", "Networking", "Application Networking");
-static BANDWIDTH: Service = Service::new("Bandwidth", "Microsoft.Network", "Networking", "Other (Networking)");
+static BANDWIDTH: Service = Service::new("Bandwidth", "Microsoft.Network", "Networking", "Network Infrastructure");
 static MONITOR: Service =
     Service::new("Azure Monitor", "Microsoft.Insights", "Management and Governance", "Observability");
-static FUNCTIONS: Service = Service::new("Azure Functions", "Microsoft.Web", "Compute", "Serverless Compute");
+static FUNCTIONS: Service = Service::new("Functions", "Microsoft.Web", "Compute", "Serverless Compute");
 static SERVICE_BUS: Service = Service::new("Service Bus", "Microsoft.ServiceBus", "Integration", "Messaging");
 static COSMOS: Service = Service::new("Azure Cosmos DB", "Microsoft.DocumentDB", "Databases", "NoSQL Databases");
 static DATA_FACTORY: Service =
-    Service::new("Azure Data Factory", "Microsoft.DataFactory", "Analytics", "Data Processing");
-static SYNAPSE: Service =
-    Service::new("Azure Synapse Analytics", "Microsoft.Synapse", "Analytics", "Analytics Platforms");
+    Service::new("Azure Data Factory v2", "Microsoft.DataFactory", "Analytics", "Data Processing");
+static SYNAPSE: Service = Service::new("Azure Synapse Analytics", "Microsoft.Synapse", "Databases", "Data Warehouses");
 static POWER_BI: Service =
     Service::new("Power BI Embedded", "Microsoft.PowerBIDedicated", "Analytics", "Business Intelligence");
 static OPENAI: Service =
     Service::new("Azure OpenAI", "Microsoft.CognitiveServices", "AI and Machine Learning", "Generative AI");
-static AI_SEARCH: Service = Service::new("Azure AI Search", "Microsoft.Search", "Analytics", "Search");
-static SUPPORT: Service = Service::new("Azure Support", "Microsoft.Support", "Management and Governance", "Support");
+static AI_SEARCH: Service = Service::new("Azure Cognitive Search", "Microsoft.Search", "Analytics", "Search");
+static SUPPORT: Service = Service::new("Support", "Microsoft.Support", "Management and Governance", "Support");
+static ROUNDING: Service = Service::new("", "", "", "");
 
 /// Most of the bill comes from Ireland without VAT (reverse charge); these are supplied from Germany.
 static TAXED: &[&Service] = &[&SUPPORT, &POWER_BI];
@@ -66,8 +68,9 @@ static D4S: Offer =
     offer(&VIRTUAL_MACHINES, "D4s v5", "Virtual Machines Dsv5 Series - D4s v5", "Hours", (2_112, 4), Rhythm::Traffic)
         .resource(
             "Virtual machine",
-            "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.compute/virtualmachines/vm-{name}",
+            "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.Compute/virtualMachines/vm-{name}",
         )
+        .details(r#"{"ServiceType":"Standard_D4s_v5","VCPUs":4,"UsageType":"ComputeHR"}"#)
         .committable()
         .zonal();
 static DISK: Offer = offer(
@@ -78,7 +81,7 @@ static DISK: Offer = offer(
     (6_796, 2),
     Rhythm::Steady,
 )
-.resource("Disk", "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.compute/disks/disk-{name}");
+.resource("Disk", "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.Compute/disks/disk-{name}");
 static VCORE: Offer = offer(
     &SQL,
     "vCore",
@@ -89,7 +92,7 @@ static VCORE: Offer = offer(
 )
 .resource(
     "SQL database",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.sql/servers/sql-{name}/databases/main",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.Sql/servers/sql-{name}/databases/main",
 );
 static BLOBS: Offer = offer(
     &STORAGE,
@@ -101,7 +104,7 @@ static BLOBS: Offer = offer(
 )
 .resource(
     "Storage account",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.storage/storageaccounts/st{hex}",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.Storage/storageAccounts/st{hex}",
 );
 static GATEWAY: Offer = offer(
     &APP_GATEWAY,
@@ -113,7 +116,7 @@ static GATEWAY: Offer = offer(
 )
 .resource(
     "Application gateway",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.network/applicationgateways/agw-{name}",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.Network/applicationGateways/agw-{name}",
 );
 static EGRESS: Offer = offer(
     &BANDWIDTH,
@@ -133,7 +136,7 @@ static LOGS: Offer = offer(
 )
 .resource(
     "Log Analytics workspace",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.operationalinsights/workspaces/log-{name}",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.OperationalInsights/workspaces/log-{name}",
 );
 static EXECUTION: Offer = offer(
     &FUNCTIONS,
@@ -145,7 +148,7 @@ static EXECUTION: Offer = offer(
 )
 .resource(
     "Function app",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.web/sites/func-{name}",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.Web/sites/func-{name}",
 );
 static MESSAGES: Offer = offer(
     &SERVICE_BUS,
@@ -157,7 +160,7 @@ static MESSAGES: Offer = offer(
 )
 .resource(
     "Service Bus namespace",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.servicebus/namespaces/sb-{name}",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.ServiceBus/namespaces/sb-{name}",
 );
 static REQUEST_UNITS: Offer = offer(
     &COSMOS,
@@ -169,7 +172,7 @@ static REQUEST_UNITS: Offer = offer(
 )
 .resource(
     "Cosmos DB account",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.documentdb/databaseaccounts/cosmos-{name}",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.DocumentDB/databaseAccounts/cosmos-{name}",
 );
 static PIPELINES: Offer = offer(
     &DATA_FACTORY,
@@ -181,7 +184,7 @@ static PIPELINES: Offer = offer(
 )
 .resource(
     "Data factory",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.datafactory/factories/adf-{name}",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.DataFactory/factories/adf-{name}",
 );
 static DWU: Offer = offer(
     &SYNAPSE,
@@ -193,12 +196,12 @@ static DWU: Offer = offer(
 )
 .resource(
     "Synapse SQL pool",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.synapse/workspaces/syn-{name}/sqlpools/main",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.Synapse/workspaces/syn-{name}/sqlPools/main",
 );
 static REPORTS: Offer =
     offer(&POWER_BI, "A2 Node", "Power BI Embedded - A2 Node", "Hours", (20_161, 4), Rhythm::Steady).resource(
         "Power BI Embedded capacity",
-        "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.powerbidedicated/capacities/{hex}",
+        "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.PowerBIDedicated/capacities/{hex}",
     );
 static TOKENS: Offer = offer(
     &OPENAI,
@@ -210,13 +213,13 @@ static TOKENS: Offer = offer(
 )
 .resource(
     "Azure OpenAI account",
-    "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.cognitiveservices/accounts/oai-{name}",
+    "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.CognitiveServices/accounts/oai-{name}",
 );
 static SEARCH_UNITS: Offer =
     offer(&AI_SEARCH, "Standard S1 Unit", "Azure AI Search - Standard S1 Unit", "Hours", (3_110, 4), Rhythm::Steady)
         .resource(
             "Search service",
-            "/subscriptions/{account}/resourcegroups/rg-{name}/providers/microsoft.search/searchservices/srch-{name}",
+            "/subscriptions/{account}/resourceGroups/rg-{name}/providers/Microsoft.Search/searchServices/srch-{name}",
         );
 
 static SERVICE: &[Part] = &[(&D4S, 37), (&VCORE, 30), (&DISK, 9), (&LOGS, 8), (&BLOBS, 4), (&GATEWAY, 6), (&EGRESS, 6)];
@@ -225,65 +228,31 @@ static DATA: &[Part] = &[(&PIPELINES, 41), (&BLOBS, 22), (&REQUEST_UNITS, 24), (
 static WAREHOUSE: &[Part] = &[(&DWU, 51), (&REPORTS, 33), (&BLOBS, 11), (&LOGS, 5)];
 static MODEL: &[Part] = &[(&TOKENS, 68), (&SEARCH_UNITS, 18), (&BLOBS, 6), (&LOGS, 8)];
 
-/// FOCUS 1.0 in the order Microsoft's export writes it, its own column last.
-static COLUMNS: &[Column] = {
-    use Column::*;
-    &[
-        BilledCost,
-        BillingAccountId,
-        BillingAccountName,
-        BillingCurrency,
-        BillingPeriodEnd,
-        BillingPeriodStart,
-        ChargeCategory,
-        ChargeClass,
-        ChargeDescription,
-        ChargeFrequency,
-        ChargePeriodEnd,
-        ChargePeriodStart,
-        CommitmentDiscountCategory,
-        CommitmentDiscountId,
-        CommitmentDiscountName,
-        CommitmentDiscountStatus,
-        CommitmentDiscountType,
-        ConsumedQuantity,
-        ConsumedUnit,
-        ContractedCost,
-        ContractedUnitPrice,
-        EffectiveCost,
-        InvoiceIssuerName,
-        ListCost,
-        ListUnitPrice,
-        PricingCategory,
-        PricingQuantity,
-        PricingUnit,
-        ProviderName,
-        PublisherName,
-        RegionId,
-        RegionName,
-        AvailabilityZone,
-        ResourceId,
-        ResourceName,
-        ResourceType,
-        ServiceCategory,
-        ServiceName,
-        SkuId,
-        SkuPriceId,
-        SubAccountId,
-        SubAccountName,
-        Tags,
-        XResourceGroupName,
-    ]
+static EXPORTS: CostExports = CostExports {
+    root: "cost-exports",
+    actual: "brightwater-actual",
+    amortised: "brightwater-amortized",
+    container: "/subscriptions/3f0c2a9e-8d14-4b7a-9c55-1e6f70b2d481/resourceGroups/rg-finops/providers/Microsoft.Storage\
+        /storageAccounts/stbrightwaterbilling/blobServices/default/containers/billing",
+    account: "7c9a1d52-30e8-5b64-8f27-2d0b6e91a4c3:e51f08b7-6a2d-4c19-9d73-80c4f1a6b2e9_2019-05-31",
+    section: ("QK4T-7ZWD-PJA-PGB", "Operations"),
+    order: "5d1e0a47-96c3-4f28-b7d0-3a8e52c91f64",
+    invoice,
 };
 
-/// Azure's SKU ids are a product id; its price ids add a SKU and a term.
+/// Microsoft's invoices have a letter and nine digits.
+fn invoice(month: NaiveDate) -> String {
+    format!("G{}", chance::digits(9, &["azure-invoice", &month.format("%Y-%m").to_string()]))
+}
+
+/// A product's id, and its meter's.
 pub(crate) fn sku(offer: &Offer) -> (String, String) {
     sku_of(&[offer.service.name, offer.meter])
 }
 
 fn sku_of(words: &[&str]) -> (String, String) {
     let tail = chance::letters("0123456789BCDFGHJKLMNPQRSTVWXZ", 8, &[&["azure-sku"], words].concat());
-    (format!("DZH3{tail}"), format!("DZH3{tail}_0001_PAYG"))
+    (format!("DZH3{tail}"), chance::uuid(&[&["azure-meter"], words].concat()))
 }
 
 fn stacks(stack: Stack) -> &'static [Part] {
@@ -316,18 +285,16 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
             publisher: "Microsoft",
             host: "Microsoft",
             issuer: "Microsoft",
-            account_id: "0086427193",
+            account_id: "B3XM-55NQ-BG7-PGB",
             account_name: "Brightwater Goods GmbH",
-            account_type: "Billing Account",
+            account_type: "Billing Profile",
             sub_account_type: "Subscription",
             currency: "EUR",
-            states_contracted: true,
         },
-        columns: COLUMNS,
-        compressed: false,
-        export: None,
+        form: Form::CostExports(&EXPORTS),
         lines: workshop.components(Cloud::Azure, stacks, place),
         commitment: Some(reservation()),
+        discounts: None,
         fees: vec![Fee {
             subject: Subject {
                 sku: Some(one_sku("Standard Support")),
@@ -356,8 +323,10 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
                 what: What::Correction(Usage { component: "stock-sync", service: &DATA_FACTORY, share: 1.6 }),
             },
         ],
-        tax: Tax { description: "VAT 19 %", rate: Decimal::new(19, 2), on: TAXED },
-        invoice: None,
+        tax: Tax { description: "VAT 19 %", rate: Decimal::new(19, 2), on: TAXED, booked: None },
+        rounding: &ROUNDING,
+        invoice: Some(invoice),
+        begins: source::at_midnight,
     }
 }
 

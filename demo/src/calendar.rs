@@ -2,7 +2,9 @@
 //!
 //! Invariants: ranges are half-open; no month is empty, so on the first of a month the current one is absent.
 
-use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
+use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, Weekday};
+
+use crate::money::Decimal;
 
 /// The whole range of days the bills cover.
 #[derive(Clone, Debug)]
@@ -24,6 +26,34 @@ pub(crate) struct Month {
     pub(crate) end: NaiveDate,
     /// First day without usage: `end`, or today in the open month.
     pub(crate) charged_until: NaiveDate,
+}
+
+/// A day, or a piece of one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) day: NaiveDate,
+    /// Hours from midnight UTC.
+    pub(crate) from: u32,
+    pub(crate) until: u32,
+}
+
+impl Span {
+    pub(crate) fn start(&self) -> NaiveDateTime {
+        at(self.day, self.from)
+    }
+
+    pub(crate) fn end(&self) -> NaiveDateTime {
+        at(self.day, self.until)
+    }
+
+    pub(crate) fn hours(&self) -> i128 {
+        i128::from(self.until - self.from)
+    }
+
+    /// What of a day's quantity is in it. A day's pieces add up to the day.
+    pub(crate) fn of(&self, quantity: Decimal) -> Decimal {
+        quantity.share(i128::from(self.until), 24) - quantity.share(i128::from(self.from), 24)
+    }
 }
 
 impl Window {
@@ -89,10 +119,14 @@ fn days(from: NaiveDate, until: NaiveDate) -> impl Iterator<Item = NaiveDate> {
     from.iter_days().take_while(move |day| *day < until)
 }
 
-/// The day after, for the exclusive end of a daily charge.
-pub(crate) fn next(day: NaiveDate) -> NaiveDate {
-    // Days lie before `today`, which is a date, so there always is a day after.
-    day.succ_opt().unwrap_or(day)
+/// That many hours after midnight UTC.
+pub(crate) fn at(day: NaiveDate, hours: u32) -> NaiveDateTime {
+    NaiveDateTime::from(day) + TimeDelta::hours(i64::from(hours))
+}
+
+/// The end of a daily charge.
+pub(crate) fn midnight_after(day: NaiveDate) -> NaiveDateTime {
+    at(day, 24)
 }
 
 /// Saturday or Sunday.

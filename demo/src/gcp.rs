@@ -1,15 +1,18 @@
-//! Google Cloud: FOCUS 1.1 in dollars, without contracted costs.
+//! Google Cloud: the detailed usage export in dollars, with committed cores.
 //!
-//! Google's export does not state what the contract's prices would have been before credits, so ContractedCost and
-//! ContractedUnitPrice are null throughout: the case a metric that does not exist is tested with.
+//! Google bills by the days of California, so the first hours of a month, by UTC, are on the bill of the month before.
+
+use chrono::{Datelike, NaiveDate};
 
 use crate::chance;
 use crate::company::{Cloud, Component, Environment, Stack};
+use crate::form::Form;
+use crate::form::usage_export::{self, UsageExport};
 use crate::line::{Order, Workshop};
 use crate::money::Decimal;
 use crate::offer::{Offer, Part, Region, Rhythm, Service, SubAccount};
-use crate::row::{Column, Letterhead, Sku, Subject};
-use crate::source::{Event, Fee, Source, Tax, Usage, What};
+use crate::row::{CommitmentName, Letterhead, Sku, Subject};
+use crate::source::{Discounts, Event, Fee, Source, Tax, Usage, What};
 use crate::tags::{Owner, Scheme};
 
 pub(crate) const NAME: &str = "gcp";
@@ -28,16 +31,17 @@ static IOWA: Region = Region { id: "us-central1", name: "Iowa", zone: "us-centra
 static COMPUTE: Service = Service::new("Compute Engine", "6F81-5844-456A", "Compute", "Virtual Machines");
 static GKE: Service = Service::new("Kubernetes Engine", "CCD8-9BF1-090E", "Compute", "Containers");
 static STORAGE: Service = Service::new("Cloud Storage", "95FF-2EF5-5EA1", "Storage", "Object Storage");
-static BIGQUERY: Service = Service::new("BigQuery", "24E6-581D-38E5", "Analytics", "Analytics Platforms");
+static BIGQUERY: Service = Service::new("BigQuery", "24E6-581D-38E5", "Databases", "Data Warehouses");
 static DATAFLOW: Service = Service::new("Cloud Dataflow", "57D6-88AA-9DCF", "Analytics", "Data Processing");
 static PUBSUB: Service = Service::new("Cloud Pub/Sub", "A1E8-BE35-7EBC", "Integration", "Messaging");
 static RUN: Service = Service::new("Cloud Run", "152E-C115-5142", "Compute", "Serverless Compute");
 static FIRESTORE: Service = Service::new("Cloud Firestore", "EE2C-7FAC-5E08", "Databases", "NoSQL Databases");
 static LOGGING: Service = Service::new("Cloud Logging", "5490-F7B7-8DF6", "Management and Governance", "Observability");
 static NETWORKING: Service = Service::new("Networking", "E505-1604-58F8", "Networking", "Network Infrastructure");
-static VERTEX: Service = Service::new("Vertex AI", "C7E2-9256-1C43", "AI and Machine Learning", "AI Platforms");
+static VERTEX: Service = Service::new("Vertex AI", "C7E2-9256-1C43", "AI and Machine Learning", "Machine Learning");
 static VISION: Service =
-    Service::new("Cloud Vision API", "EB5D-AE1E-16F6", "AI and Machine Learning", "Other (AI and Machine Learning)");
+    Service::new("Cloud Vision API", "EB5D-AE1E-16F6", "AI and Machine Learning", "Machine Learning");
+static INVOICE: Service = Service::new("Invoice", "CLOUD/INVOICE", "Other", "Other (Other)");
 static SUPPORT: Service = Service::new("Support", "2062-016F-44A2", "Management and Governance", "Support");
 
 static TAXED: &[&Service] = &[&NETWORKING, &SUPPORT];
@@ -55,11 +59,18 @@ const fn offer(
 
 static N2_CORE: Offer = offer(&COMPUTE, "N2 Instance Core running in Belgium", "Hours", (34_773, 6), Rhythm::Traffic)
     .resource("Instance", "//compute.googleapis.com/projects/{account}/zones/{zone}/instances/{digits}")
-    .details(r#"{"InstanceSeries":"N2","x_ResourceGroup":"CPU"}"#)
+    .details(r#"{"compute.googleapis.com/machine_spec":"n2-standard-8","compute.googleapis.com/cores":"8"}"#)
+    .committable()
+    .zonal();
+static MICRO: Offer = offer(&COMPUTE, "E2 Instance Core running in Americas", "Hours", (21_811, 6), Rhythm::Steady)
+    .resource("Instance", "//compute.googleapis.com/projects/{account}/zones/{zone}/instances/{digits}")
+    .details(r#"{"compute.googleapis.com/machine_spec":"e2-micro"}"#)
+    .given()
     .zonal();
 static SPOT_CORE: Offer =
     offer(&COMPUTE, "Spot Preemptible N2 Instance Core running in Belgium", "Hours", (34_773, 6), Rhythm::Batch)
         .resource("Instance", "//compute.googleapis.com/projects/{account}/zones/{zone}/instances/{digits}")
+        .details(r#"{"compute.googleapis.com/machine_spec":"n2-highcpu-16","compute.googleapis.com/cores":"16"}"#)
         .spot(66)
         .zonal();
 static DISK: Offer = offer(&COMPUTE, "Balanced PD Capacity", "GB-Months", (110, 3), Rhythm::Steady)
@@ -70,8 +81,7 @@ static PODS: Offer = offer(&GKE, "Autopilot Pod mCPU Requests in Belgium", "vCPU
 static CLUSTER: Offer = offer(&GKE, "Regional Kubernetes Clusters", "Hours", (10, 2), Rhythm::Steady)
     .resource("Cluster", "//container.googleapis.com/projects/{account}/locations/{region}/clusters/{name}");
 static OBJECTS: Offer = offer(&STORAGE, "Standard Storage", "GB-Months", (20, 3), Rhythm::Steady)
-    .resource("Bucket", "//storage.googleapis.com/projects/_/buckets/bw-{name}")
-    .details(r#"{"StorageClass":"Standard"}"#);
+    .resource("Bucket", "//storage.googleapis.com/projects/_/buckets/bw-{name}");
 static SLOTS: Offer =
     offer(&BIGQUERY, "BigQuery Enterprise Edition for Belgium (europe-west1)", "Slot-Hours", (66, 3), Rhythm::Office)
         .resource(
@@ -94,8 +104,10 @@ static EGRESS: Offer =
     offer(&NETWORKING, "Network Internet Data Transfer Out to Worldwide Destinations", "GB", (85, 3), Rhythm::Traffic);
 static TRAINING: Offer =
     offer(&VERTEX, "Vertex AI Training: Nvidia Tesla A100 GPU in us-central1", "GPU-Hours", (33_741, 4), Rhythm::Batch)
-        .resource("Custom Job", "//aiplatform.googleapis.com/projects/{account}/locations/{region}/customJobs/{digits}")
-        .details(r#"{"GpuCount":1,"x_Accelerator":"A100"}"#);
+        .resource(
+            "Custom Job",
+            "//aiplatform.googleapis.com/projects/{account}/locations/{region}/customJobs/{digits}",
+        );
 static PREDICTION: Offer = offer(
     &VERTEX,
     "Vertex AI Online Prediction: N1 Predefined vCPU in us-central1",
@@ -113,60 +125,15 @@ static FUNCTION: &[Part] = &[(&REQUESTS, 44), (&READS, 20), (&IMAGES, 12), (&MES
 static CONTAINER: &[Part] = &[(&PODS, 46), (&CLUSTER, 6), (&N2_CORE, 20), (&DISK, 9), (&LOGS, 10), (&EGRESS, 9)];
 static BATCH: &[Part] = &[(&SPOT_CORE, 58), (&OBJECTS, 14), (&WORKERS, 20), (&DISK, 5), (&LOGS, 3)];
 
-/// FOCUS 1.1 without capacity reservations; identifiers first, money in the middle, as in the published BigQuery view.
-static COLUMNS: &[Column] = {
-    use Column::*;
-    &[
-        BillingAccountId,
-        BillingAccountName,
-        SubAccountId,
-        SubAccountName,
-        ProviderName,
-        PublisherName,
-        InvoiceIssuerName,
-        BillingPeriodStart,
-        BillingPeriodEnd,
-        ChargePeriodStart,
-        ChargePeriodEnd,
-        ServiceName,
-        ServiceCategory,
-        ServiceSubcategory,
-        RegionId,
-        RegionName,
-        AvailabilityZone,
-        ResourceId,
-        ResourceName,
-        ResourceType,
-        BilledCost,
-        EffectiveCost,
-        ListCost,
-        ContractedCost,
-        BillingCurrency,
-        ListUnitPrice,
-        ContractedUnitPrice,
-        PricingCategory,
-        PricingQuantity,
-        PricingUnit,
-        ConsumedQuantity,
-        ConsumedUnit,
-        ChargeCategory,
-        ChargeClass,
-        ChargeDescription,
-        ChargeFrequency,
-        CommitmentDiscountId,
-        CommitmentDiscountName,
-        CommitmentDiscountCategory,
-        CommitmentDiscountType,
-        CommitmentDiscountStatus,
-        CommitmentDiscountQuantity,
-        CommitmentDiscountUnit,
-        SkuId,
-        SkuPriceId,
-        SkuMeter,
-        SkuPriceDetails,
-        Tags,
-        XServiceId,
-    ]
+static EXPORT: UsageExport = UsageExport {
+    table: "gcp_billing_export_resource_v1_01B7C2_9E44D1_5F03A8",
+    organisation: ("482190337751", "brightwater.example"),
+    projects: &[
+        ("bw-analytics-prod", "318840256117", &[("stage", "production"), ("business-unit", "data")]),
+        ("bw-models-prod", "764012935580", &[("stage", "production"), ("business-unit", "data")]),
+        ("bw-apps-prod", "150973348826", &[("stage", "production")]),
+        ("bw-nonprod-4471", "902216473305", &[("stage", "non-production")]),
+    ],
 };
 
 /// Google's SKU ids are three groups of four hexadecimal digits; price ids add the tier's start.
@@ -175,8 +142,7 @@ pub(crate) fn sku(offer: &Offer) -> (String, String) {
 }
 
 fn sku_of(words: &[&str]) -> (String, String) {
-    let hex = chance::letters("0123456789ABCDEF", 12, &[&["gcp-sku"], words].concat());
-    let id = format!("{}-{}-{}", &hex[..4], &hex[4..8], &hex[8..]);
+    let id = usage_export::code(&[&["gcp-sku"], words].concat());
     let price = format!("{id}/0");
     (id, price)
 }
@@ -214,7 +180,14 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
         daily: 0.000_31,
         growth: 0,
     }));
-    let (id, price_id) = sku_of(&["Enhanced Support"]);
+    lines.push(workshop.line(Order {
+        owner: Owner { team: "platform", component: Some("gke-clusters"), environment: Environment::Dev },
+        offer: &MICRO,
+        account: &NON_PROD,
+        region: Some(&IOWA),
+        daily: 0.52,
+        growth: 0,
+    }));
     Source {
         name: NAME,
         head: Letterhead {
@@ -227,25 +200,62 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
             account_type: "Billing Account",
             sub_account_type: "Project",
             currency: "USD",
-            states_contracted: false,
         },
-        columns: COLUMNS,
-        compressed: true,
-        export: None,
+        form: Form::UsageExport(&EXPORT),
         lines,
         commitment: None,
+        discounts: Some(discounts()),
         fees: vec![Fee {
             subject: Subject {
-                sku: Some(Sku { id, price_id, meter: "Enhanced Support", details: None }),
+                sku: Some(one_sku("Enhanced Support")),
                 ..Subject::bare(&SUPPORT, "Enhanced Support subscription")
             },
             amount: Decimal::whole(650),
             whole_month: false,
         }],
         events: events(),
-        tax: Tax { description: "Sales tax on taxable services", rate: Decimal::new(625, 4), on: TAXED },
+        tax: Tax {
+            description: "Sales tax on taxable services",
+            rate: Decimal::new(625, 4),
+            on: TAXED,
+            booked: Some(&INVOICE),
+        },
+        rounding: &INVOICE,
         invoice: None,
+        begins: midnight_in_california,
     }
+}
+
+/// As UTC has it: clocks there go forward on the second Sunday of March and back on the first of November, after midnight.
+fn midnight_in_california(first: NaiveDate) -> u32 {
+    if (4..=11).contains(&first.month()) { 7 } else { 8 }
+}
+
+fn discounts() -> Discounts {
+    let description = "Commitment v1: N2 Cpu in Belgium for 1 Year";
+    Discounts {
+        units: 36,
+        fee: Subject {
+            account: Some(&APPS),
+            region: Some(&BELGIUM),
+            sku: Some(one_sku(description)),
+            ..Subject::bare(&COMPUTE, description)
+        },
+        hourly: Decimal::new(21_907, 6),
+        name: CommitmentName {
+            id: chance::digits(19, &["gcp-commitment"]),
+            name: "n2-belgium-1y",
+            kind: "Committed Use Discount",
+            category: "Usage",
+            unit: "Hours",
+        },
+        sustained: 20,
+    }
+}
+
+fn one_sku(meter: &'static str) -> Sku {
+    let (id, price_id) = sku_of(&[meter]);
+    Sku { id, price_id, meter, details: None }
 }
 
 fn events() -> Vec<Event> {
@@ -253,7 +263,7 @@ fn events() -> Vec<Event> {
         month,
         day: 1,
         description: "Promotional credit: startup programme",
-        what: What::Credit(&BIGQUERY, Decimal::whole(800)),
+        what: What::Promotion(&BIGQUERY, Decimal::whole(800)),
     };
     let mut events: Vec<Event> = (0..5).map(promotion).collect();
     events.push(Event {

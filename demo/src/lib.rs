@@ -1,10 +1,10 @@
-//! Invents a company's cloud bills: thirteen months of FOCUS export files, for `outlay demo` and for tests that need bills
-//! whose every figure is known.
+//! Invents a company's cloud bills: thirteen months of them, as providers export them, for `outlay demo` and for tests that
+//! need bills whose every figure is known.
 //!
 //! The bills come as files in the providers' own layouts rather than as rows in memory, so that the demo runs the real pipeline
-//! from its first step, and they hold what makes real bills hard: three currencies, four FOCUS versions with different columns
-//! in different orders, three spellings of the team tag and spend without one, commitments, credits, refunds, corrections of
-//! invoiced months, taxes, rounding, a metric that one provider does not state, and a few anomalies with a story.
+//! from its first step, and they hold what makes real bills hard: three currencies, FOCUS in three versions, Microsoft's cost
+//! details and Google's usage export, three spellings of the team tag and spend without one, commitments, credits, refunds,
+//! corrections of invoiced months, taxes, rounding, months that begin in California, and a few anomalies with a story.
 //!
 //! Invariants:
 //! - The same seed and day give the same bytes: nothing reads a clock, an environment variable or a directory, and no money is
@@ -14,13 +14,14 @@
 //! - Per commitment and month, Σ EffectiveCost of usage = Σ BilledCost of purchases; a closed month's billed costs add up to
 //!   whole cents ([`bill`]).
 //! - Rows keep the rules of FOCUS on nulls, costs and categories ([`row`]).
+//! - What everything adds up to is told beside the bills ([`Sum`]), added up from what was invented and not from what was
+//!   written.
 //!
 //! The way through: [`company`] says who runs what, a provider's module ([`aws`], [`azure`], [`gcp`], [`saas`]) says what that is
-//! made of and costs there, [`mod@line`] makes it use something day by day, [`bill`] writes the months,
-//! those of AWS into a Data Export ([`export`]).
+//! made of and costs there, [`mod@line`] makes it use something day by day, [`bill`] charges for it month by month, and
+//! [`form`] writes that down as the provider does.
 #![allow(rustdoc::private_intra_doc_links, reason = "the map above is for readers of this crate")]
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ mod bill;
 mod calendar;
 mod chance;
 mod company;
-mod export;
+mod form;
 mod gcp;
 mod line;
 mod money;
@@ -42,19 +43,23 @@ mod rates;
 mod row;
 mod saas;
 mod source;
+mod sums;
 mod tags;
 
 pub use anomalies::{AnomalyKind, PlantedAnomaly};
 pub use company::{Company, Component, Team};
 pub use rates::rates;
+pub use sums::Sum;
 
 use anomalies::Plan;
 use calendar::Window;
 use chance::Chance;
+use form::sink::write_json;
 use line::Workshop;
 use money::Decimal;
 use saas::{atlas, datadog};
 use source::Source;
+use sums::Sums;
 
 /// What [`write_bills`] has written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +70,10 @@ pub struct Bills {
     pub planted: Vec<PlantedAnomaly>,
     /// The JSON file that lists `planted`.
     pub planted_file: PathBuf,
+    /// What everything adds up to.
+    pub sums: Vec<Sum>,
+    /// The JSON file that lists `sums`.
+    pub sums_file: PathBuf,
 }
 
 /// The files of one source.
@@ -74,21 +83,39 @@ pub struct SourceBills {
     pub name: String,
     /// FOCUS ProviderName.
     pub provider: String,
-    /// The folder of the AWS Data Export that the files are in; `None` where they simply lie in the source's folder.
-    pub export: Option<PathBuf>,
+    /// What the files are of.
+    pub export: Export,
     /// Oldest first: twelve, or thirteen unless today is the first of a month.
-    pub months: Vec<MonthFile>,
+    pub months: Vec<MonthFiles>,
+}
+
+/// What a provider writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// FOCUS, a gzipped CSV file a month.
+    Focus,
+    /// A FOCUS Data Export of AWS in this folder.
+    DataExport(PathBuf),
+    /// Microsoft's cost details, each export in its folder.
+    CostDetails {
+        /// Actual cost.
+        actual: PathBuf,
+        /// Amortised cost.
+        amortised: PathBuf,
+    },
+    /// Google's detailed usage export in this folder, as JSON lines.
+    UsageExport(PathBuf),
 }
 
 /// One billing month of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MonthFile {
+pub struct MonthFiles {
     /// `2026-10`
     pub month: String,
-    /// A `.csv` or `.csv.gz` file.
-    pub path: PathBuf,
-    /// Charges in it; the header is not one.
-    pub rows: u64,
+    /// In order.
+    pub files: Vec<PathBuf>,
+    /// Charges in them, as FOCUS means them.
+    pub charges: u64,
 }
 
 /// Why the bills could not be written.
@@ -110,17 +137,10 @@ pub enum DemoError {
     },
 }
 
-impl DemoError {
-    /// The CSV writer is only given rows of one length, so what fails is always the file below it.
-    fn row(path: &Path, error: csv::Error) -> DemoError {
-        DemoError::Write { path: path.to_owned(), source: error.into() }
-    }
-}
-
 /// Writes the bills of twelve whole months and of the current one up to the day before `today` below `dir`.
 ///
-/// There is one file per source and billing month, `<dir>/<source>/<YYYY-MM>.csv` or `.csv.gz`, and `<dir>/planted-anomalies.json`.
-/// Those of AWS lie as a Data Export does, each with its manifest.
+/// Each source has a folder, and lays its files out in it as its provider does; beside them are `<dir>/planted-anomalies.json`
+/// and `<dir>/sums.json`.
 /// Folders are created; files of the same name are replaced, other files are left alone, so give it an empty folder. An error
 /// leaves what was written before it.
 ///
@@ -133,37 +153,26 @@ pub fn write_bills(dir: &Path, seed: u64, today: NaiveDate) -> Result<Bills, Dem
     let plans = anomalies::plan(chance, &window);
     let sources = sources(chance, &window, &plans);
     let mut extras = vec![Decimal::ZERO; plans.len()];
+    let mut sums = Sums::default();
     let mut written = Vec::with_capacity(sources.len());
     for source in &sources {
         let folder = dir.join(source.name);
-        let export = source.export.map(|export| export.folder(&folder));
         let mut months = Vec::with_capacity(window.months.len());
         for month in &window.months {
-            let label = month.label();
-            let path = match (source.export, &export) {
-                (Some(export), Some(folder)) => folder.join(export.file(&label)),
-                _ => folder.join(format!("{label}.{}", if source.compressed { "csv.gz" } else { "csv" })),
-            };
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(|source| DemoError::Write { path: folder.to_owned(), source })?;
-            }
-            let rows = bill::write_month(source, &window, month, &plans, &path, &mut extras)?;
-            if let (Some(export), Some(folder)) = (source.export, &export) {
-                let manifest = export.write_manifest(folder, &label, source.columns);
-                manifest.map_err(|(path, source)| DemoError::Write { path, source })?;
-            }
-            months.push(MonthFile { month: label, path, rows });
+            let bill = bill::write_month(source, &window, month, &plans, &folder, &mut extras, &mut sums)?;
+            months.push(MonthFiles { month: month.label(), files: bill.files, charges: bill.charges });
         }
         let (name, provider) = (source.name.to_owned(), source.head.provider.to_owned());
-        written.push(SourceBills { name, provider, export, months });
+        written.push(SourceBills { name, provider, export: source.form.export(&folder), months });
     }
     let currency = |name| sources.iter().find(|source| source.name == name).map_or("", |source| source.head.currency);
     let planted: Vec<PlantedAnomaly> =
         plans.iter().zip(extras).map(|(plan, extra)| plan.told(extra, currency(plan.source))).collect();
-    let planted_file = dir.join("planted-anomalies.json");
-    write_json(&planted_file, &planted)
-        .map_err(|error| DemoError::Write { path: planted_file.clone(), source: error })?;
-    Ok(Bills { sources: written, planted, planted_file })
+    let sums = sums.told();
+    let (planted_file, sums_file) = (dir.join("planted-anomalies.json"), dir.join("sums.json"));
+    write_json(&planted_file, &planted)?;
+    write_json(&sums_file, &sums)?;
+    Ok(Bills { sources: written, planted, planted_file, sums, sums_file })
 }
 
 /// The five sources. The numbers are the contract's discount in percent and the digits after a cost's point.
@@ -185,12 +194,6 @@ fn sources(chance: Chance, window: &Window, plans: &[Plan]) -> [Source; 5] {
         datadog::source(&workshop(datadog::NAME, datadog::SCHEME, datadog::sku, 12, 8)),
         atlas::source(&workshop(atlas::NAME, atlas::SCHEME, atlas::sku, 0, 8)),
     ]
-}
-
-fn write_json(path: &Path, planted: &[PlantedAnomaly]) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(planted)?;
-    text.push(b'\n');
-    fs::write(path, text)
 }
 
 #[cfg(test)]

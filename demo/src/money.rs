@@ -50,9 +50,9 @@ impl Decimal {
         Decimal::new(self.units * percent, self.scale + 2)
     }
 
-    /// Four fifths of the value, rounded down to its own scale.
-    pub(crate) const fn four_fifths(self) -> Decimal {
-        Decimal::new(self.units * 4 / 5, self.scale)
+    /// `part` of `whole` equal parts of the value, rounded down to its own scale; for what is not negative.
+    pub(crate) const fn share(self, part: i128, whole: i128) -> Decimal {
+        Decimal::new(self.units * part / whole, self.scale)
     }
 
     /// The largest quantity of `scale` digits that costs no more than `self` at `price` each.
@@ -61,6 +61,12 @@ impl Decimal {
         let budget = self.rescaled(product_scale.max(self.scale));
         let price = price.units * power_of_ten(budget.scale - product_scale);
         Decimal::new(budget.units.div_euclid(price), scale)
+    }
+
+    /// As text without zeros that say nothing: 1.50 is `1.5`.
+    pub(crate) fn shortest(self) -> String {
+        let text = self.to_string();
+        if self.scale == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
     }
 
     /// The value rounded half-even to `scale` digits.

@@ -30,6 +30,9 @@ impl Service {
 /// What taxes are booked on when they concern a whole bill.
 pub(crate) static TAX: Service = Service::new("Tax", "Tax", "Other", "Other (Other)");
 
+/// What the rounding of an invoice is booked on.
+pub(crate) static ROUNDING: Service = Service::new("Invoice Rounding", "Rounding", "Other", "Other (Other)");
+
 /// A region, with the zone the demo uses there.
 #[derive(Debug)]
 pub(crate) struct Region {
@@ -106,6 +109,8 @@ pub(crate) struct Offer {
     pub(crate) details: Option<&'static str>,
     /// Whether the source's commitment may pay for it.
     pub(crate) committable: bool,
+    /// Whether the provider takes all of its price off again.
+    pub(crate) given: bool,
     /// Whether it comes from one zone of a region.
     pub(crate) zonal: bool,
 }
@@ -131,6 +136,7 @@ impl Offer {
             resource: None,
             details: None,
             committable: false,
+            given: false,
             zonal: false,
         }
     }
@@ -147,6 +153,11 @@ impl Offer {
 
     pub(crate) const fn committable(mut self) -> Offer {
         self.committable = true;
+        self
+    }
+
+    pub(crate) const fn given(mut self) -> Offer {
+        self.given = true;
         self
     }
 

@@ -6,6 +6,7 @@
 use chrono::{Datelike, Months, NaiveDate};
 
 use crate::chance;
+use crate::money::Decimal;
 
 /// (currency, rate around which it drifts, reach of the drift), both in 1/10 000 dollar for one unit.
 const CURRENCIES: [(&str, i64, i64); 2] = [("EUR", 10_850, 420), ("GBP", 12_780, 460)];
@@ -26,14 +27,25 @@ pub fn rates(today: NaiveDate) -> Vec<(String, NaiveDate, String)> {
         .collect()
 }
 
+/// Dollars for one unit of `currency` in the month that starts on this day, where it has rates.
+pub(crate) fn dollars(currency: &str, month: NaiveDate) -> Option<Decimal> {
+    let (name, centre, swing) = CURRENCIES.iter().find(|(name, ..)| *name == currency)?;
+    Some(Decimal::new(i128::from(rate(name, *centre, *swing, month)), 4))
+}
+
 fn to_usd(currency: &str, centre: i64, swing: i64, month: NaiveDate) -> String {
+    let rate = rate(currency, centre, swing, month);
+    format!("{}.{:04}", rate / 10_000, rate % 10_000)
+}
+
+/// In 1/10 000 dollar.
+fn rate(currency: &str, centre: i64, swing: i64, month: NaiveDate) -> i64 {
     let number = i64::from(month.year()) * 12 + i64::from(month.month0());
     // A slow triangle wave of nineteen months plus a small shake: rates drift, they do not jump.
     let phase = number.rem_euclid(19);
     let triangle = (phase - 9).abs() - 5;
     let shake = (chance::fingerprint(&["rate", currency, &number.to_string()]) % 61) as i64 - 30;
-    let rate = centre + swing * triangle / 5 + shake;
-    format!("{}.{:04}", rate / 10_000, rate % 10_000)
+    centre + swing * triangle / 5 + shake
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use chrono::NaiveDate;
+use chrono::NaiveDateTime;
 
 use crate::money::{Costs, Decimal};
 use crate::offer::{Pricing, Region, Service, SubAccount};
@@ -73,18 +73,14 @@ pub(crate) enum Column {
     SubAccountName,
     SubAccountType,
     Tags,
-    XResourceGroupName,
     XServiceCode,
-    XServiceId,
 }
 
 impl Column {
     /// The name in the file's header.
     pub(crate) fn name(self) -> String {
         match self {
-            Column::XResourceGroupName => "x_ResourceGroupName".to_owned(),
             Column::XServiceCode => "x_ServiceCode".to_owned(),
-            Column::XServiceId => "x_ServiceId".to_owned(),
             focus => format!("{focus:?}"),
         }
     }
@@ -94,8 +90,7 @@ impl Column {
 enum Cell<'a> {
     Text(Option<&'a str>),
     Number(Option<Decimal>),
-    /// Midnight UTC.
-    Time(NaiveDate),
+    Time(NaiveDateTime),
 }
 
 /// FOCUS ChargeCategory.
@@ -108,8 +103,51 @@ pub(crate) enum Category {
     Adjustment,
 }
 
-/// FOCUS ChargeFrequency.
+impl Category {
+    /// FOCUS ChargeCategory.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Category::Usage => "Usage",
+            Category::Purchase => "Purchase",
+            Category::Tax => "Tax",
+            Category::Credit => "Credit",
+            Category::Adjustment => "Adjustment",
+        }
+    }
+}
+
+/// Why a charge gives money back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Return {
+    /// Within its month.
+    Refund,
+    /// It corrects a month that is already invoiced: FOCUS ChargeClass.
+    Correction,
+}
+
+/// Money that is taken off a charge in the same line.
 #[derive(Clone, Copy, Debug)]
+pub(crate) struct Credit {
+    pub(crate) kind: CreditKind,
+    /// Never positive.
+    pub(crate) amount: Decimal,
+}
+
+/// Why it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CreditKind {
+    /// A commitment has paid.
+    Committed,
+    /// For what runs most of the month.
+    Sustained,
+    /// What everybody gets for nothing.
+    FreeTier,
+    /// A gift, and no price: it is a charge of its own in FOCUS, and not in the costs of the charge it stands on.
+    Promotion(&'static str),
+}
+
+/// FOCUS ChargeFrequency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frequency {
     OneTime,
     Recurring,
@@ -129,17 +167,22 @@ pub(crate) struct Letterhead {
     pub(crate) account_type: &'static str,
     pub(crate) sub_account_type: &'static str,
     pub(crate) currency: &'static str,
-    /// Whether the provider states ContractedCost at all.
-    pub(crate) states_contracted: bool,
 }
 
 /// The billing month a file belongs to.
 #[derive(Debug)]
 pub(crate) struct Period {
-    pub(crate) start: NaiveDate,
-    pub(crate) end: NaiveDate,
+    pub(crate) start: NaiveDateTime,
+    pub(crate) end: NaiveDateTime,
     /// None while the month is open.
     pub(crate) invoice: Option<String>,
+}
+
+impl Period {
+    /// `2026-10`
+    pub(crate) fn label(&self) -> String {
+        self.start.format("%Y-%m").to_string()
+    }
 }
 
 /// What is charged for: the part of a row that stays the same from day to day.
@@ -217,6 +260,8 @@ pub(crate) struct Applied<'a> {
     /// `Used` or `Unused`; None on the purchase.
     pub(crate) status: Option<&'static str>,
     pub(crate) quantity: Decimal,
+    /// What a unit of what is charged for costs with it.
+    pub(crate) price: Decimal,
 }
 
 /// One charge.
@@ -224,14 +269,15 @@ pub(crate) struct Applied<'a> {
 pub(crate) struct Charge<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) category: Category,
-    /// Corrects a month that is already invoiced: FOCUS ChargeClass.
-    pub(crate) correction: bool,
+    pub(crate) returned: Option<Return>,
     pub(crate) frequency: Frequency,
     pub(crate) pricing: Option<&'static str>,
-    pub(crate) start: NaiveDate,
-    pub(crate) end: NaiveDate,
+    pub(crate) start: NaiveDateTime,
+    pub(crate) end: NaiveDateTime,
     pub(crate) priced: Option<Priced>,
+    /// Less the credits, unless they are charges of their own.
     pub(crate) costs: Costs,
+    pub(crate) credits: &'a [Credit],
     pub(crate) commitment: Option<Applied<'a>>,
 }
 
@@ -248,8 +294,12 @@ impl Pricing {
 impl Charge<'_> {
     /// What was measured; null unless something was used (FOCUS 1.2, ConsumedQuantity).
     fn consumed(&self) -> Option<&Priced> {
-        let unused = self.commitment.is_some_and(|applied| applied.status == Some("Unused"));
-        self.priced.as_ref().filter(|_| self.category == Category::Usage && !unused)
+        self.priced.as_ref().filter(|_| self.category == Category::Usage && !self.is_unused())
+    }
+
+    /// Whether it is for a commitment that nobody used.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.commitment.is_some_and(|applied| applied.status == Some("Unused"))
     }
 
     /// Writes the row's cells in the order of `columns`.
@@ -271,8 +321,8 @@ impl Charge<'_> {
                     let _ = write!(number, "{value}");
                     &number
                 }
-                Cell::Time(day) => {
-                    let _ = write!(number, "{day}T00:00:00Z");
+                Cell::Time(instant) => {
+                    let _ = write!(number, "{instant:?}Z");
                     &number
                 }
             };
@@ -283,7 +333,6 @@ impl Charge<'_> {
 
     fn cell<'b>(&'b self, column: Column, head: &'b Letterhead, period: &'b Period) -> Cell<'b> {
         let subject = self.subject;
-        let stated = |amount| Some(amount).filter(|_| head.states_contracted);
         let text = match column {
             Column::BillingPeriodStart => return Cell::Time(period.start),
             Column::BillingPeriodEnd => return Cell::Time(period.end),
@@ -292,16 +341,14 @@ impl Charge<'_> {
             Column::BilledCost => return Cell::Number(Some(self.costs.billed)),
             Column::EffectiveCost => return Cell::Number(Some(self.costs.effective)),
             Column::ListCost => return Cell::Number(Some(self.costs.list)),
-            Column::ContractedCost => return Cell::Number(stated(self.costs.contracted)),
+            Column::ContractedCost => return Cell::Number(Some(self.costs.contracted)),
             Column::ListUnitPrice => return Cell::Number(self.priced.map(|priced| priced.list)),
-            Column::ContractedUnitPrice => {
-                return Cell::Number(self.priced.and_then(|priced| stated(priced.contracted)));
-            }
+            Column::ContractedUnitPrice => return Cell::Number(self.priced.map(|priced| priced.contracted)),
             // Everybody here is billed in the currency that prices are set in.
             Column::PricingCurrencyEffectiveCost => return Cell::Number(Some(self.costs.effective)),
             Column::PricingCurrencyListUnitPrice => return Cell::Number(self.priced.map(|priced| priced.list)),
             Column::PricingCurrencyContractedUnitPrice => {
-                return Cell::Number(self.priced.and_then(|priced| stated(priced.contracted)));
+                return Cell::Number(self.priced.map(|priced| priced.contracted));
             }
             Column::PricingCurrency => Some(head.currency),
             Column::PricingQuantity => return Cell::Number(self.priced.map(|priced| priced.quantity)),
@@ -323,14 +370,8 @@ impl Charge<'_> {
             Column::SubAccountId => subject.account.map(|account| account.id),
             Column::SubAccountName => subject.account.map(|account| account.name),
             Column::SubAccountType => subject.account.map(|_| head.sub_account_type),
-            Column::ChargeCategory => Some(match self.category {
-                Category::Usage => "Usage",
-                Category::Purchase => "Purchase",
-                Category::Tax => "Tax",
-                Category::Credit => "Credit",
-                Category::Adjustment => "Adjustment",
-            }),
-            Column::ChargeClass => self.correction.then_some("Correction"),
+            Column::ChargeCategory => Some(self.category.name()),
+            Column::ChargeClass => self.returned.filter(|why| *why == Return::Correction).map(|_| "Correction"),
             Column::ChargeFrequency => Some(match self.frequency {
                 Frequency::OneTime => "One-Time",
                 Frequency::Recurring => "Recurring",
@@ -358,8 +399,7 @@ impl Charge<'_> {
             Column::SkuMeter => subject.sku.as_ref().map(|sku| sku.meter),
             Column::SkuPriceDetails => subject.sku.as_ref().and_then(|sku| sku.details),
             Column::Tags => subject.tags.as_deref(),
-            Column::XResourceGroupName => subject.group.as_deref(),
-            Column::XServiceCode | Column::XServiceId => Some(subject.service.code),
+            Column::XServiceCode => Some(subject.service.code),
             // Nobody in this company reserves capacity.
             Column::CapacityReservationId | Column::CapacityReservationStatus => None,
         };

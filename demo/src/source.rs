@@ -2,31 +2,50 @@
 
 use chrono::NaiveDate;
 
+use crate::calendar::{Month, Span, Window};
 use crate::company::Environment;
-use crate::export::Export;
+use crate::form::Form;
 use crate::line::Line;
 use crate::money::Decimal;
 use crate::offer::Service;
-use crate::row::{Column, CommitmentName, Letterhead, Subject};
+use crate::row::{CommitmentName, Letterhead, Subject};
 
 /// One billing source: everything [`bill`](crate::bill) needs to write its months.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: &'static str,
     pub(crate) head: Letterhead,
-    /// The export's columns in their order.
-    pub(crate) columns: &'static [Column],
-    /// Whether files are gzipped.
-    pub(crate) compressed: bool,
-    /// The Data Export that the files are of, where the provider has such.
-    pub(crate) export: Option<&'static Export>,
+    /// How its bills are written down.
+    pub(crate) form: Form,
     pub(crate) lines: Vec<Line>,
     pub(crate) commitment: Option<Commitment>,
+    pub(crate) discounts: Option<Discounts>,
     pub(crate) fees: Vec<Fee>,
     pub(crate) events: Vec<Event>,
     pub(crate) tax: Tax,
+    /// What the rounding of an invoice is booked on.
+    pub(crate) rounding: &'static Service,
     /// The invoice id of the month that starts on this day; None before FOCUS 1.2, which brought InvoiceId.
     pub(crate) invoice: Option<fn(NaiveDate) -> String>,
+    /// The hour, in UTC, at which the month that starts on this day begins to be billed.
+    pub(crate) begins: fn(NaiveDate) -> u32,
+}
+
+/// A month that begins with its first day.
+pub(crate) const fn at_midnight(_: NaiveDate) -> u32 {
+    0
+}
+
+impl Source {
+    /// Every piece of a day that is billed with `month`, in order. Where a month begins later than its first day, its last piece is
+    /// the beginning of the next one's first day.
+    pub(crate) fn spans(&self, month: &Month, window: &Window) -> Vec<Span> {
+        let (begins, ends) = ((self.begins)(month.start), (self.begins)(month.end));
+        let first = |day| if day == month.start { begins } else { 0 };
+        let days = month.days().map(|day| Span { day, from: first(day), until: 24 });
+        let rest = Some(Span { day: month.end, from: 0, until: ends }).filter(|_| ends > 0 && month.end < window.today);
+        days.chain(rest).collect()
+    }
 }
 
 /// A commitment that runs through the whole window and is paid month by month.
@@ -56,6 +75,28 @@ impl Commitment {
     }
 }
 
+/// What is taken off charges where they stand, rather than paid by a [`Commitment`] with amortised costs.
+#[derive(Debug)]
+pub(crate) struct Discounts {
+    /// How much of what committable lines in the fee's region use is committed, every hour.
+    pub(crate) units: i128,
+    /// What the fee for them charges for.
+    pub(crate) fee: Subject,
+    /// Price of one of them for an hour.
+    pub(crate) hourly: Decimal,
+    pub(crate) name: CommitmentName,
+    /// Percent off what runs all the time and is not committed.
+    pub(crate) sustained: i128,
+}
+
+impl Discounts {
+    /// Whether committed use may be `line`'s.
+    pub(crate) fn covers(&self, line: &Line) -> bool {
+        let there = line.subject.region.map(|region| region.id);
+        line.committable && self.fee.region.map(|region| region.id) == there
+    }
+}
+
 /// A fixed amount due on the first of each month.
 #[derive(Debug)]
 pub(crate) struct Fee {
@@ -79,6 +120,8 @@ pub(crate) struct Event {
 pub(crate) enum What {
     /// Money the provider gives, on a service. The amount is positive.
     Credit(&'static Service, Decimal),
+    /// The same, taken off what is used of the service from this day on until it is spent, or the month over.
+    Promotion(&'static Service, Decimal),
     /// A share of a day's usage of a component's service is paid back.
     Refund(Usage),
     /// The same for the same day of the month before, which is already invoiced.
@@ -104,7 +147,7 @@ impl Usage {
     }
 }
 
-/// How a source's bill is taxed: one row for each of `on`, or one for the whole bill.
+/// How a source's bill is taxed: one row for each of `on`, or one for all.
 #[derive(Debug)]
 pub(crate) struct Tax {
     pub(crate) description: &'static str,
@@ -112,4 +155,6 @@ pub(crate) struct Tax {
     pub(crate) rate: Decimal,
     /// The taxed services; all of them when empty.
     pub(crate) on: &'static [&'static Service],
+    /// What taxes are booked on; otherwise, each on the service it is for.
+    pub(crate) booked: Option<&'static Service>,
 }

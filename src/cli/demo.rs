@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use outlay_catalog::Run;
 use outlay_collectors::focus::Focus;
-use outlay_demo::Bills;
+use outlay_demo::{Bills, Export, SourceBills};
 use outlay_model::part::RunState;
 use outlay_model::query::SpendParams;
 use outlay_model::report::Scope;
@@ -62,26 +62,27 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     let loaded = Config::load(Some(&config_file), std::iter::empty(), None)?;
     log::start(loaded.config.log)?;
     let app = App::open(&loaded.config).await?;
-    let files: usize = bills.sources.iter().map(|source| source.months.len()).sum();
+    let files: usize = bills.sources.iter().flat_map(|source| &source.months).map(|month| month.files.len()).sum();
     print(&format!("Invented 13 months of bills: {files} files in {}\n", bills_folder.display()))?;
 
     let mut runs = Vec::new();
     for source in &bills.sources {
         // Another seed is another company; its bills may well be smaller.
         let force = Force { shrink: true, rejects: false };
-        let (done, trouble) = match &source.export {
-            Some(_) => {
+        let (done, trouble) = match source.export {
+            Export::DataExport(_) | Export::CostDetails { .. } | Export::UsageExport(_) => {
                 let stop = Stop { asked: CancellationToken::new(), within: Duration::ZERO };
                 let request = Request { window: None, force };
                 let job = collect::done(&app, app.source(&source.name)?, request, &stop).await?;
                 let trouble = Some(job.message.unwrap_or_default()).filter(|_| job.state != JobState::Done);
                 (app.catalog.runs_of(&job.id).await?, trouble)
             }
-            None => {
+            Export::Focus => {
+                let files = source.months.iter().flat_map(|month| &month.files);
                 let request = ImportRequest {
                     source: SourceName::parse(&source.name)?,
                     format: &Focus,
-                    files: source.months.iter().map(|month| month.path.display().to_string()).collect(),
+                    files: files.map(|file| file.display().to_string()).collect(),
                     delivery: None,
                     force,
                 };
@@ -116,7 +117,7 @@ fn refuse_real_bills(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The demo's own configuration file: its tag spellings, where its data is, rates for its months, and the Data Export.
+/// The demo's own configuration file: its tag spellings, where its data is, rates for its months, and the clouds' exports.
 fn configuration(data: &Path, today: chrono::NaiveDate, bills: &Bills) -> anyhow::Result<String> {
     let quoted = |text: String| toml::Value::String(text).to_string();
     let (store, catalog) = (data.display().to_string(), format!("sqlite://{}/catalog.db", data.display()));
@@ -131,13 +132,30 @@ fn configuration(data: &Path, today: chrono::NaiveDate, bills: &Bills) -> anyhow
         text.push_str(&format!("  {{ from = \"{from}\", to_usd = \"{to_usd}\" }},\n"));
     }
     text.push_str("]\n");
-    for (source, export) in bills.sources.iter().filter_map(|source| Some((source, source.export.as_ref()?))) {
-        let folder = export.canonicalize().with_context(|| format!("{} cannot be found", export.display()))?;
-        let url = Url::from_file_path(&folder).map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
-        let (name, url) = (quoted(source.name.clone()), quoted(url.into()));
-        text.push_str(&format!("\n[[source]]\nname = {name}\nkind = \"aws_data_export\"\nurl = {url}\n"));
+    for source in &bills.sources {
+        if let Some((kind, places)) = collected(source) {
+            text.push_str(&format!("\n[[source]]\nname = {}\nkind = {kind:?}\n", quoted(source.name.clone())));
+            for (setting, folder) in places {
+                let folder = folder.canonicalize().with_context(|| format!("{} cannot be found", folder.display()))?;
+                let url = Url::from_file_path(&folder);
+                let url = url.map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
+                text.push_str(&format!("{setting} = {}\n", quoted(url.into())));
+            }
+        }
     }
     Ok(text)
+}
+
+/// The kind of source that collects these bills, and its settings that say where they are.
+fn collected(source: &SourceBills) -> Option<(&'static str, Vec<(&'static str, &Path)>)> {
+    match &source.export {
+        Export::Focus => None,
+        Export::DataExport(export) => Some(("aws_data_export", vec![("url", export)])),
+        Export::CostDetails { actual, amortised } => {
+            Some(("azure_export", vec![("url", actual), ("amortised_url", amortised)]))
+        }
+        Export::UsageExport(table) => Some(("gcp_billing_file", vec![("url", table)])),
+    }
 }
 
 fn summary(source: &str, runs: &[Run]) -> String {

@@ -1,11 +1,12 @@
 //! MongoDB Atlas: FOCUS 1.0 in pounds, billed by the British subsidiary; most clusters carry a `team` tag.
 
 use crate::company::{Cloud, Component, Environment, Stack};
+use crate::form::Form;
 use crate::line::Workshop;
 use crate::money::Decimal;
-use crate::offer::{Offer, Part, Region, Rhythm, Service, SubAccount};
+use crate::offer::{self, Offer, Part, Region, Rhythm, Service, SubAccount};
 use crate::row::{Column, Letterhead, Sku, Subject};
-use crate::source::{Event, Fee, Source, Tax, Usage, What};
+use crate::source::{self, Event, Fee, Source, Tax, Usage, What};
 use crate::tags::Scheme;
 
 pub(crate) const NAME: &str = "mongodb-atlas";
@@ -147,13 +148,11 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
             account_type: "Organization",
             sub_account_type: "Project",
             currency: "GBP",
-            states_contracted: true,
         },
-        columns: COLUMNS,
-        compressed: true,
-        export: None,
+        form: Form::Focus { columns: COLUMNS },
         lines: workshop.components(Cloud::Atlas, stacks, place),
         commitment: None,
+        discounts: None,
         fees: vec![Fee {
             subject: Subject {
                 sku: Some(Sku {
@@ -181,7 +180,9 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
                 what: What::Refund(Usage { component: "wishlist", service: &CLUSTERS, share: 0.6 }),
             },
         ],
-        tax: Tax { description: "VAT 20 %", rate: Decimal::new(20, 2), on: &[] },
+        tax: Tax { description: "VAT 20 %", rate: Decimal::new(20, 2), on: &[], booked: None },
+        rounding: &offer::ROUNDING,
+        begins: source::at_midnight,
         invoice: None,
     }
 }

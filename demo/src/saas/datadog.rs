@@ -4,11 +4,12 @@ use chrono::NaiveDate;
 
 use crate::chance;
 use crate::company::{Company, Environment};
+use crate::form::Form;
 use crate::line::{Line, Order, Workshop};
 use crate::money::Decimal;
-use crate::offer::{Offer, Rhythm, Service, SubAccount};
+use crate::offer::{self, Offer, Rhythm, Service, SubAccount};
 use crate::row::{Column, Letterhead, Sku, Subject};
-use crate::source::{Event, Fee, Source, Tax, Usage, What};
+use crate::source::{self, Event, Fee, Source, Tax, Usage, What};
 use crate::tags::{Owner, Scheme};
 
 pub(crate) const NAME: &str = "datadog";
@@ -141,13 +142,11 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
             account_type: "Parent Organization",
             sub_account_type: "Organization",
             currency: "USD",
-            states_contracted: true,
         },
-        columns: COLUMNS,
-        compressed: true,
-        export: None,
+        form: Form::Focus { columns: COLUMNS },
         lines: lines(workshop),
         commitment: None,
+        discounts: None,
         fees: vec![Fee {
             subject: Subject {
                 sku: Some(Sku {
@@ -175,7 +174,9 @@ pub(crate) fn source(workshop: &Workshop<'_>) -> Source {
                 what: What::Correction(Usage { component: "storefront", service: &RUM, share: 1.3 }),
             },
         ],
-        tax: Tax { description: "New York sales tax", rate: Decimal::new(8_875, 5), on: &[] },
+        tax: Tax { description: "New York sales tax", rate: Decimal::new(8_875, 5), on: &[], booked: None },
+        rounding: &offer::ROUNDING,
+        begins: source::at_midnight,
         invoice: Some(|month: NaiveDate| {
             format!("DD-{}-{}", month.format("%Y%m"), chance::digits(6, &["datadog-invoice", &month.to_string()]))
         }),

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use csv::StringRecord;
-use flate2::read::GzDecoder;
-use outlay_demo::SourceBills;
+use flate2::read::MultiGzDecoder;
+use outlay_demo::{Export, SourceBills};
 use serde_json::{Map, Value};
 
-use crate::rules;
+use crate::{azure, google, rules};
 
 /// Amounts are read as whole numbers of 10^-SCALE.
 pub const SCALE: u32 = 10;
@@ -30,8 +30,7 @@ pub enum Kind {
     WholeMonthFee,
     Dynamic,
     NoSubAccount,
-    NoContractedCost,
-    ContractedCost,
+    Discounted,
     PersonTag,
 }
 
@@ -43,10 +42,16 @@ pub struct Commitment {
     pub unused_days: BTreeSet<NaiveDate>,
 }
 
+/// Month of the charge, billing month, service, and charge category.
+pub type Key = (String, String, Option<String>, String);
+
+/// Billed, effective, list and contracted cost; the latter two of what states them.
+pub type Totals = [Option<i128>; 4];
+
 /// One billing month of a source.
 #[derive(Default)]
 pub struct Month {
-    pub rows: u64,
+    pub charges: u64,
     pub billed: i128,
     /// By id.
     pub commitments: BTreeMap<String, Commitment>,
@@ -64,6 +69,7 @@ pub struct Source {
     /// The part of it without a team.
     pub untagged: i128,
     pub environment_only: u64,
+    pub sums: BTreeMap<Key, Totals>,
     /// EffectiveCost by service, team and component as tagged, and day.
     series: HashMap<(String, String, Option<String>), BTreeMap<NaiveDate, i128>>,
 }
@@ -76,24 +82,45 @@ pub struct Facts {
     pub broken: Vec<String>,
 }
 
-/// One row with its header.
+/// One charge, in the columns of FOCUS.
 pub struct Row<'a> {
     pub source: &'a str,
     pub month: &'a str,
     pub open: bool,
     pub tags: Map<String, Value>,
-    columns: &'a HashMap<String, usize>,
-    record: &'a StringRecord,
+    cells: &'a dyn Cells,
+}
+
+/// The cells of a charge by the names of their columns.
+pub trait Cells {
+    /// None where there is no such column.
+    fn cell(&self, column: &str) -> Option<&str>;
+}
+
+/// Few enough to be looked through.
+impl Cells for Vec<(&'static str, String)> {
+    fn cell(&self, column: &str) -> Option<&str> {
+        self.iter().find(|(name, _)| *name == column).map(|(_, cell)| cell.as_str())
+    }
+}
+
+/// A line of a file, with where its columns are.
+struct Line<'a>(&'a HashMap<String, usize>, &'a StringRecord);
+
+impl Cells for Line<'_> {
+    fn cell(&self, column: &str) -> Option<&str> {
+        self.0.get(column).map(|at| &self.1[*at])
+    }
 }
 
 impl Row<'_> {
     /// A cell; None for null and for a column that the source does not have.
     pub fn get(&self, column: &str) -> Option<&str> {
-        self.columns.get(column).map(|at| &self.record[*at]).filter(|cell| !cell.is_empty())
+        self.cells.cell(column).filter(|cell| !cell.is_empty())
     }
 
     pub fn has(&self, column: &str) -> bool {
-        self.columns.contains_key(column)
+        self.cells.cell(column).is_some()
     }
 
     pub fn amount(&self, column: &str) -> Option<i128> {
@@ -102,7 +129,8 @@ impl Row<'_> {
 
     pub fn day(&self, column: &str) -> NaiveDate {
         let text = self.get(column).expect("a time");
-        text.strip_suffix("T00:00:00Z").expect("midnight UTC").parse().expect("a date")
+        assert!(text.len() == 20 && text.ends_with(":00:00Z"), "{text}");
+        text[..10].parse().expect("a date")
     }
 }
 
@@ -124,27 +152,35 @@ impl Facts {
         let mut categories = HashMap::new();
         for source in sources {
             let found = facts.sources.entry(source.name.clone()).or_default();
-            for file in &source.months {
-                let mut reader = csv::Reader::from_reader(open(&file.path));
-                found.header = reader.headers().expect("a header").iter().map(str::to_owned).collect();
-                let columns: HashMap<String, usize> = found.header.iter().cloned().zip(0..).collect();
+            let broken = &mut facts.broken;
+            for bill in &source.months {
                 let mut month = Month::default();
-                let mut record = StringRecord::new();
-                while reader.read_record(&mut record).expect("a row") {
-                    let tags = columns.get("Tags").map(|at| &record[*at]).filter(|cell| !cell.is_empty());
-                    let row = Row {
-                        source: &source.name,
-                        month: &file.month,
-                        // The window's last month is open if it is the thirteenth.
-                        open: source.months.len() == 13 && file.month == source.months[12].month,
-                        tags: serde_json::from_str(tags.unwrap_or("{}")).expect("a JSON object"),
-                        columns: &columns,
-                        record: &record,
-                    };
-                    rules::check(&row, &mut categories, &mut facts.broken);
+                // The window's last month is open if it is the thirteenth.
+                let open = source.months.len() == 13 && bill.month == source.months[12].month;
+                let mut see = |cells: &dyn Cells, found: &mut Source| {
+                    let tags = cells.cell("Tags").filter(|cell| !cell.is_empty()).unwrap_or("{}");
+                    let tags = serde_json::from_str(tags).expect("a JSON object");
+                    let row = Row { source: &source.name, month: &bill.month, open, tags, cells };
+                    if matches!(source.export, Export::Focus | Export::DataExport(_)) {
+                        rules::check(&row, &mut categories, broken);
+                    }
                     found.add(&row, &mut month);
+                };
+                match &source.export {
+                    Export::Focus | Export::DataExport(_) => {
+                        let [file] = &bill.files[..] else { panic!("{:?}", bill.files) };
+                        let mut reader = csv::Reader::from_reader(open_file(file));
+                        found.header = reader.headers().expect("a header").iter().map(str::to_owned).collect();
+                        let columns: HashMap<String, usize> = found.header.iter().cloned().zip(0..).collect();
+                        let mut record = StringRecord::new();
+                        while reader.read_record(&mut record).expect("a row") {
+                            see(&Line(&columns, &record), found);
+                        }
+                    }
+                    Export::CostDetails { .. } => azure::read(&bill.files, |cells| see(&cells, found)),
+                    Export::UsageExport(_) => google::read(&bill.files, |cells| see(&cells, found)),
                 }
-                found.months.insert(file.month.clone(), month);
+                found.months.insert(bill.month.clone(), month);
             }
         }
         facts
@@ -187,8 +223,16 @@ impl Source {
     fn add(&mut self, row: &Row<'_>, month: &mut Month) {
         let billed = row.amount("BilledCost").expect("a cost");
         let effective = row.amount("EffectiveCost").expect("a cost");
-        month.rows += 1;
+        month.charges += 1;
         month.billed += billed;
+        let of = |column: &str| row.get(column).expect("a period")[..7].to_owned();
+        let category = row.get("ChargeCategory").expect("a category").to_owned();
+        let service = row.get("ServiceName").map(str::to_owned);
+        let key = (of("ChargePeriodStart"), of("BillingPeriodStart"), service, category);
+        let costs = [Some(billed), Some(effective), row.amount("ListCost"), row.amount("ContractedCost")];
+        for (sum, cost) in self.sums.entry(key).or_default().iter_mut().zip(costs) {
+            *sum = cost.map(|cost| cost + sum.unwrap_or(0)).or(*sum);
+        }
         self.effective += effective;
         let currency = row.get("BillingCurrency").expect("a currency");
         if !self.currencies.contains(currency) {
@@ -242,14 +286,13 @@ fn kinds(row: &Row<'_>, billed: i128) -> Vec<Kind> {
         _ => Kind::Adjustment,
     }];
     let mut note = |kind, holds: bool| kinds.extend(Some(kind).filter(|_| holds));
-    note(Kind::Refund, category == "Usage" && billed < 0 && !correction);
+    note(Kind::Refund, row.has("x_Refund") || category == "Usage" && billed < 0 && !correction);
     note(Kind::Correction, correction);
     note(Kind::FreeTier, category == "Usage" && row.amount("ListCost") == Some(0) && row.get("SubAccountId").is_some());
     note(Kind::WholeMonthFee, category == "Purchase" && whole_month);
     note(Kind::Dynamic, row.get("PricingCategory") == Some("Dynamic"));
     note(Kind::NoSubAccount, row.get("SubAccountId").is_none());
-    note(Kind::NoContractedCost, row.get("ContractedCost").is_none());
-    note(Kind::ContractedCost, row.get("ContractedCost").is_some());
+    note(Kind::Discounted, row.has("x_Committed"));
     note(Kind::PersonTag, row.get("Tags").is_some_and(|tags| tags.contains("aws:createdBy")));
     kinds
 }
@@ -258,10 +301,11 @@ fn approximate(amount: i128) -> f64 {
     amount as f64 / 10_f64.powi(SCALE as i32)
 }
 
-fn open(path: &Path) -> Box<dyn Read> {
+/// A file, unpacked.
+pub fn open_file(path: &Path) -> Box<dyn Read> {
     let file = File::open(path).expect("a file");
     if path.extension().is_some_and(|extension| extension == "gz") {
-        Box::new(GzDecoder::new(file))
+        Box::new(MultiGzDecoder::new(file))
     } else {
         Box::new(file)
     }

@@ -8,24 +8,25 @@
 //! That is an export that overwrites its months. A manifest comes after the files it lists, under the keys they have in the
 //! bucket that the folder would be a copy of.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::sink::write_json;
+use crate::DemoError;
 use crate::row::Column;
 
 /// A Data Export.
 #[derive(Debug)]
-pub(crate) struct Export {
+pub(crate) struct DataExport {
     /// Where AWS writes it: bucket and prefix.
     pub(crate) url: &'static str,
     pub(crate) name: &'static str,
     pub(crate) table: &'static str,
+    pub(crate) columns: &'static [Column],
 }
 
-impl Export {
+impl DataExport {
     /// The export's folder below that of its source.
     pub(crate) fn folder(&self, source: &Path) -> PathBuf {
         source.join(self.name)
@@ -37,24 +38,17 @@ impl Export {
     }
 
     /// Writes the manifest of a month whose file is there.
-    pub(crate) fn write_manifest(
-        &self,
-        folder: &Path,
-        month: &str,
-        columns: &[Column],
-    ) -> Result<(), (PathBuf, io::Error)> {
+    pub(crate) fn write_manifest(&self, folder: &Path, month: &str) -> Result<(), DemoError> {
         let path = folder.join(format!("metadata/BILLING_PERIOD={month}/{}-Manifest.json", self.name));
         let columns: Vec<Value> =
-            columns.iter().map(|column| json!({"name": column.name(), "type": kind(*column)})).collect();
+            self.columns.iter().map(|column| json!({"name": column.name(), "type": kind(*column)})).collect();
         let manifest = json!({
             "exportName": self.name,
             "tableName": self.table,
             "columns": columns,
             "dataFiles": [format!("{}/{}/{}", self.url, self.name, self.file(month))],
         });
-        let text = format!("{manifest:#}\n");
-        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
-        written.map_err(|error| (path, error))
+        write_json(&path, &manifest)
     }
 }
 
