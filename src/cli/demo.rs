@@ -133,29 +133,31 @@ fn configuration(data: &Path, today: chrono::NaiveDate, bills: &Bills) -> anyhow
     }
     text.push_str("]\n");
     for source in &bills.sources {
-        if let Some((kind, places)) = collected(source) {
-            text.push_str(&format!("\n[[source]]\nname = {}\nkind = {kind:?}\n", quoted(source.name.clone())));
-            for (setting, folder) in places {
-                let folder = folder.canonicalize().with_context(|| format!("{} cannot be found", folder.display()))?;
-                let url = Url::from_file_path(&folder);
-                let url = url.map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
-                text.push_str(&format!("{setting} = {}\n", quoted(url.into())));
-            }
+        if let Some(settings) = settings(source)? {
+            text.push_str(&format!("\n[[source]]\nname = {}\n{settings}\n", quoted(source.name.clone())));
         }
     }
     Ok(text)
 }
 
-/// The kind of source that collects these bills, and its settings that say where they are.
-fn collected(source: &SourceBills) -> Option<(&'static str, Vec<(&'static str, &Path)>)> {
-    match &source.export {
+/// How these bills are collected; those that are imported have no settings.
+fn settings(source: &SourceBills) -> anyhow::Result<Option<String>> {
+    let url = |folder: &Path| {
+        let folder = folder.canonicalize().with_context(|| format!("{} cannot be found", folder.display()))?;
+        let url = Url::from_file_path(&folder).map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
+        anyhow::Ok(toml::Value::String(url.into()).to_string())
+    };
+    Ok(match &source.export {
         Export::Focus => None,
-        Export::DataExport(export) => Some(("aws_data_export", vec![("url", export)])),
+        Export::DataExport(export) => Some(format!("kind = \"aws_data_export\"\nurl = {}", url(export)?)),
         Export::CostDetails { actual, amortised } => {
-            Some(("azure_export", vec![("url", actual), ("amortised_url", amortised)]))
+            let (actual, amortised) = (url(actual)?, url(amortised)?);
+            Some(format!("kind = \"azure_export\"\nurl = {actual}\namortized_url = {amortised}"))
         }
-        Export::UsageExport(table) => Some(("gcp_billing_file", vec![("url", table)])),
-    }
+        Export::UsageExport(table) => {
+            Some(format!("kind = \"gcp_billing_file\"\nurl = {}\ndelivery = \"folder\"", url(table)?))
+        }
+    })
 }
 
 fn summary(source: &str, runs: &[Run]) -> String {
