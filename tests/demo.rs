@@ -92,7 +92,7 @@ fn answered(at: &Path, sums: &[Value], basis: &str, metric: &str) -> Costs {
     let answer = outlay(
         at,
         &[
-            &["spend", "--group-by", "source,service,service_category,charge_category", "--granularity", "month"],
+            &["spend", "--group-by", "source,service,service_category,charge_category", "--granularity", "month"][..],
             &["--from", &first, "--to", &after.to_string(), "--basis", basis, "--metric", metric],
             &["--currency", "native", "--format", "json"],
             &CONFIG[..],
