@@ -1,7 +1,9 @@
 //! Every kind of source there is. A new provider adds its line here (docs/COLLECTORS.md).
 
 use crate::collector::Kind;
-use crate::{aws_cost_explorer, aws_data_export, azure_cost_query, azure_export, folder, gcp_bigquery, gcp_billing_file};
+use crate::{
+    aws_cost_explorer, aws_data_export, azure_cost_query, azure_export, folder, gcp_bigquery, gcp_billing_file,
+};
 
 /// All kinds.
 pub const KINDS: &[Kind] = &[

@@ -62,6 +62,7 @@ fn azure(settings: &str, variables: &[(&str, &str)]) -> Azure {
         http: Http::new(settings_of_http, Default::default(), Default::default()).expect("builds"),
         purse: Arc::new(crate::purse::Empty),
         today: NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day"),
+        clock: Default::default,
     };
     Azure::new(toml::from_str(settings).expect("reads"), &context)
 }

@@ -71,6 +71,7 @@ fn context() -> Context {
         http: Http::new(Default::default(), Default::default(), Default::default()).expect("builds"),
         purse: Arc::new(crate::purse::Empty),
         today: NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day"),
+        clock: Default::default,
     }
 }
 

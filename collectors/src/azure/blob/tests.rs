@@ -25,6 +25,7 @@ fn container(endpoint: &str, storage: &str) -> Result<Container, FetchError> {
         http: Http::new(http, Default::default(), Default::default()).expect("builds"),
         purse: Arc::new(crate::purse::Empty),
         today: NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day"),
+        clock: Default::default,
     };
     let settings = AzureSettings { endpoint: Some(endpoint.to_owned()), ..AzureSettings::default() };
     let (address, _) = ContainerAddress::parse("https://acme1.blob.core.windows.net/bills/x").expect("an address");
