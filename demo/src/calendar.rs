@@ -161,6 +161,21 @@ mod tests {
     }
 
     #[test]
+    fn the_pieces_of_a_day_add_up_to_it() {
+        let day = "2026-11-01".parse().expect("a date");
+        let [early, late, whole] = [(0, 7), (7, 24), (0, 24)].map(|(from, until)| Span { day, from, until });
+        for units in [0, 1, 23, 24, 100_001] {
+            let quantity = Decimal::new(units, 3);
+            assert_eq!((early.of(quantity) + late.of(quantity)).to_string(), quantity.to_string());
+            assert_eq!(whole.of(quantity).to_string(), quantity.to_string());
+        }
+        assert_eq!(
+            [early.end(), late.end()].map(|end| end.to_string()),
+            ["2026-11-01 07:00:00", "2026-11-02 00:00:00"]
+        );
+    }
+
+    #[test]
     fn the_calendar_has_an_end() {
         assert!(Window::ending(NaiveDate::MIN).is_none());
     }

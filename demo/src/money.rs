@@ -216,6 +216,15 @@ mod tests {
     }
 
     #[test]
+    fn the_shortest_text_has_no_zeros_that_say_nothing() {
+        let check = |value: Decimal, expected: &str| assert_eq!(value.shortest(), expected);
+        check(Decimal::new(1_500, 3), "1.5");
+        check(Decimal::new(-2_000, 3), "-2");
+        check(Decimal::new(100, 0), "100");
+        check(Decimal::ZERO, "0");
+    }
+
+    #[test]
     fn ties_round_to_the_even_neighbour() {
         let check = |units, expected: &str| assert_eq!(Decimal::new(units, 3).rounded(2).to_string(), expected);
         check(1_005, "1.00");

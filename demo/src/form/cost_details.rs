@@ -299,7 +299,7 @@ impl Run {
             Some(part) => part,
             none => {
                 let mut sink = Sink::create(self.folder.join(format!("part_0_{:04}.csv.gz", self.parts.len() + 1)))?;
-                sink.begin("\u{feff}")?;
+                sink.text("\u{feff}")?;
                 let mut file = Cells::new(sink);
                 file.line(|file| file.write_record(cells.iter().map(|(name, _)| name)))?;
                 none.insert((file, 0))

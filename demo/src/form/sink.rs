@@ -38,8 +38,8 @@ impl Sink {
         }
     }
 
-    /// Writes what is no line.
-    pub(crate) fn begin(&mut self, text: &str) -> Result<(), DemoError> {
+    /// Writes text as it is.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), DemoError> {
         self.write_all(text.as_bytes()).map_err(|source| DemoError::Write { path: self.path.clone(), source })
     }
 

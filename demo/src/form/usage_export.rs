@@ -175,7 +175,7 @@ impl Page for UsageLines<'_> {
         let mut line = serde_json::to_string(&self.line(charge))
             .map_err(|error| DemoError::Write { path: self.file.path.clone(), source: error.into() })?;
         line.push('\n');
-        self.file.begin(&line)
+        self.file.text(&line)
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<PathBuf>, DemoError> {
