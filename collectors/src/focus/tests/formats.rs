@@ -156,6 +156,34 @@ fn gzip_changes_nothing() {
     assert_same(&read_bytes("bill.csv.gz", members), &expected, "cut within a line");
 }
 
+/// The same bill as BigQuery exports rows: costs are numbers, tags a list of keys and values, and what is null is not there.
+fn json_lines(bill: &str) -> String {
+    let mut reader = ::csv::Reader::from_reader(bill.as_bytes());
+    let header = reader.headers().expect("a header").clone();
+    let cell = |name: &str, cell: &str| match name {
+        "Tags" => {
+            let tags: Map<String, Value> = serde_json::from_str(cell).expect("an object");
+            tags.into_iter().map(|(key, value)| serde_json::json!({"key": key, "value": value})).collect()
+        }
+        name if COSTS.contains(&name) => serde_json::from_str(cell).expect("a number"),
+        _ => Value::from(cell),
+    };
+    let row = |record: ::csv::StringRecord| {
+        let stated = header.iter().zip(&record).filter(|(_, text)| !text.is_empty());
+        let row: Map<String, Value> = stated.map(|(name, text)| (name.to_owned(), cell(name, text))).collect();
+        format!("{}\n", Value::Object(row))
+    };
+    reader.records().map(|record| row(record.expect("a record"))).collect()
+}
+
+#[test]
+fn json_lines_say_what_csv_says() {
+    let bill = bill();
+    let (lines, expected) = (json_lines(&bill), read_csv(&bill));
+    assert_same(&read_bytes("bill.jsonl", &lines), &expected, "JSON lines");
+    assert_same(&read_bytes("bill.jsonl.gz", gzip(lines.as_bytes())), &expected, "gzipped");
+}
+
 #[test]
 fn what_stands_behind_gzip_is_padding_or_refused() {
     let bill = bill();
