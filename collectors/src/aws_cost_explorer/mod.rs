@@ -45,7 +45,7 @@ impl Format for CostExplorer {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn survey(

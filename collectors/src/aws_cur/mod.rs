@@ -50,7 +50,7 @@ impl Format for AwsCur {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn survey(

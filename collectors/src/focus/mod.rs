@@ -27,7 +27,7 @@ impl Format for Focus {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn survey(
