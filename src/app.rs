@@ -63,8 +63,7 @@ impl App {
         let store = open_store(config, privacy.clone()).await.context("the store cannot be opened")?;
         let catalog = Catalog::open(config.catalog.url.as_str()).await.context("the catalog cannot be opened")?;
         let (store, tags) = (Arc::new(store), Arc::new(config.tags.clone()));
-        let insights =
-            Insights::new(catalog.clone(), Arc::clone(&store), Arc::new(rates), config.reporting_currency, tags);
+        let insights = Insights::new(catalog.clone(), Arc::clone(&store), rates, config.reporting_currency, tags);
         Ok(Self {
             catalog,
             store,

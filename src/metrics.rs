@@ -67,7 +67,7 @@ impl Metrics {
         }
         let mut registry = Registry::with_prefix("outlay");
         registry.register("deliveries", "Deliveries of providers, by what became of them", deliveries.clone());
-        registry.register("stored_rows", "Lines of bills that were kept", rows.clone());
+        registry.register("stored_rows", "Lines of bills that were kept, and exchange rates", rows.clone());
         registry.register("rejected_rows", "Lines of bills that were not kept", rejects.clone());
         let about = "How long collecting a source took";
         registry.register_with_unit("collection", about, Unit::Seconds, seconds.clone());

@@ -25,6 +25,7 @@ mod jobs;
 mod openapi;
 mod params;
 mod problem;
+mod rates;
 mod runs;
 mod sources;
 mod spend;
@@ -177,7 +178,7 @@ fn documented(limits: Limits) -> OpenApiRouter<Api> {
         .routes(routes!(runs::list_rejects))
         .routes(routes!(changes::list_changes))
         .routes(routes!(runs::list_reconciliation))
-        .routes(routes!(runs::list_rates))
+        .routes(routes!(rates::list_rates))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(limits.most_requests)), guard::shed_load));
     // Probes are answered however many questions wait.
     OpenApiRouter::with_openapi(openapi::Document::openapi())

@@ -1,4 +1,4 @@
-//! How the figures came here: runs, what they rejected, reconciliation, exchange rates.
+//! How the figures came here: runs, what they rejected, reconciliation.
 
 use std::collections::BTreeMap;
 
@@ -89,14 +89,6 @@ impl IntoResponses for ReconciliationAnswers {
     }
 }
 
-struct RatesAnswers;
-
-impl IntoResponses for RatesAnswers {
-    fn responses() -> BTreeMap<String, RefOr<Documented>> {
-        Answers::of::<wire::Rates>("By currency and day.").refusing(&[])
-    }
-}
-
 /// What was collected or imported, and what came of it.
 #[utoipa::path(get, path = "/runs", tag = "figures", params(RunsParameters), responses(RunsAnswers))]
 pub async fn list_runs(
@@ -184,19 +176,6 @@ pub async fn list_reconciliation(
     let answer =
         async { crate::json(&wire::reconciliation_json(&api.insights.reconciliation(source.as_ref(), &scope).await?)) };
     api.unless_known(&known, &scope, ("reconciliation", &source), answer).await
-}
-
-/// The exchange rates.
-///
-/// A rate is US dollars for one unit, from a day on until the next.
-#[utoipa::path(get, path = "/rates", tag = "figures", responses(RatesAnswers))]
-pub async fn list_rates(
-    State(api): State<Api>,
-    Caller(_scope): Caller,
-    known: Known,
-    Closed(NoParameters {}): Closed<NoParameters>,
-) -> Result<Response, Problem> {
-    crate::json_tagged(&known, &wire::rates_json(api.insights.reporting_currency(), api.insights.rates()))
 }
 
 fn unknown(run: &RunId) -> Problem {

@@ -176,6 +176,12 @@ pub(crate) async fn raise_generation(conn: &mut AnyConnection) -> Result<u64, Ca
     query.fetch_one(conn).await.during("raise the generation")?.count("generation")
 }
 
+/// The generation, within a transaction.
+pub(crate) async fn generation(conn: &mut AnyConnection) -> Result<u64, CatalogError> {
+    let query = sqlx::query("SELECT generation FROM head WHERE id = 1");
+    query.fetch_one(conn).await.during("read the generation")?.count("generation")
+}
+
 pub(crate) fn still_live(
     source: &SourceName,
     delivery: &DeliveryKey,

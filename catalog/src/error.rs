@@ -53,6 +53,18 @@ pub enum CatalogError {
         /// The part that is live.
         found: Option<PartId>,
     },
+    /// The fence of rates: somebody else brought some meanwhile. Look at what holds now and decide again.
+    #[error(
+        "{source_name}: the rates were those of generation {expected}, and are those of {found} by now; run the source again"
+    )]
+    RatesMoved {
+        /// Whose rates were to be brought.
+        source_name: SourceName,
+        /// The generation of those they were held against.
+        expected: u64,
+        /// The generation of those that hold.
+        found: u64,
+    },
     /// The part's files may be deleted already. Give the part up, remove what was written, stage anew.
     #[error(
         "this run was stopped for so long that it was taken for dead, and the files of its part {part} may be deleted; \
@@ -132,6 +144,7 @@ impl CatalogError {
             Self::BadUrl { .. }
             | Self::Newer { .. }
             | Self::Superseded { .. }
+            | Self::RatesMoved { .. }
             | Self::IntentExpired { .. }
             | Self::LeaseLost { .. }
             | Self::NotConfigured { .. }

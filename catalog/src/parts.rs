@@ -1,20 +1,22 @@
 //! Parts, as readers see them: the live ones, and those that were live at an older generation.
 //!
 //! A snapshot is read by one statement, so it is one moment whatever the database calls its isolation, and is kept in
-//! memory by its generation: while nothing changes, a query costs one row.
+//! memory by its generation: while nothing changes, a query costs one row. Published rates go with it, read by a statement of
+//! their own: of a generation they never change.
 
 use std::sync::{Arc, PoisonError};
 
 use bigdecimal::BigDecimal;
 use outlay_model::money::plain;
 use outlay_model::part::{Balance, BalanceKey, Part};
+use outlay_model::rates::Published;
 use outlay_model::{DeliveryKey, PartId, Role, SourceName};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use crate::error::During as _;
 use crate::sql::{self, Cell, Columns as _};
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, rates};
 
 /// Everything that is visible at one generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub struct Snapshot {
     pub parts: Vec<Part>,
     /// Its live parts that do not: those of shadow sources, by source and delivery.
     pub shadows: Vec<Part>,
+    /// The published exchange rates.
+    pub rates: Arc<Published>,
+    /// Since which generation they are what they are.
+    pub rates_since: u64,
 }
 
 impl Snapshot {
@@ -34,14 +40,15 @@ impl Snapshot {
     }
 
     /// Of parts and the roles of their sources.
-    fn new(generation: u64, parts: Vec<(Role, Part)>) -> Self {
+    fn new(generation: u64, parts: Vec<(Role, Part)>, rates_since: u64, rates: Arc<Published>) -> Self {
         let in_order = |role: Role, parts: &[(Role, Part)]| {
             let mut parts: Vec<Part> =
                 parts.iter().filter(|(of, _)| *of == role).map(|(_, part)| part.clone()).collect();
             parts.sort_by(|a, b| (&a.source, &a.delivery).cmp(&(&b.source, &b.delivery)));
             parts
         };
-        Self { generation, shadows: in_order(Role::Shadow, &parts), parts: in_order(Role::Primary, &parts) }
+        let (shadows, parts) = (in_order(Role::Shadow, &parts), in_order(Role::Primary, &parts));
+        Self { generation, parts, shadows, rates, rates_since }
     }
 }
 
@@ -55,7 +62,16 @@ impl Catalog {
         query.fetch_one(self.pool()).await.during("read the generation")?.count("generation")
     }
 
-    /// The live parts.
+    /// Whether a bill has ever been committed here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_bills(&self) -> Result<bool, CatalogError> {
+        let query = sqlx::query("SELECT 1 FROM parts LIMIT 1");
+        Ok(query.fetch_optional(self.pool()).await.during("look for commits")?.is_some())
+    }
+
+    /// The live parts, and the rates that hold.
     ///
     /// # Errors
     /// When the database fails.
@@ -65,11 +81,13 @@ impl Catalog {
             return Ok(cached);
         }
         let query = sqlx::query(
-            "SELECT h.generation, p.body, s.role FROM head h LEFT JOIN parts p ON p.state = 'live' \
+            "SELECT h.generation, h.rates_generation, p.body, s.role FROM head h LEFT JOIN parts p ON p.state = 'live' \
              LEFT JOIN sources s ON s.name = p.source WHERE h.id = 1",
         );
         let rows = query.fetch_all(self.pool()).await.during("read the live parts")?;
-        let snapshot = Arc::new(read_snapshot(&rows)?);
+        let (generation, rates_since, parts) = read_head(&rows)?;
+        let rates = self.rates_since(rates_since).await?;
+        let snapshot = Arc::new(Snapshot::new(generation, parts, rates_since, rates));
         self.keep(&snapshot);
         Ok(snapshot)
     }
@@ -80,7 +98,7 @@ impl Catalog {
     /// [`CatalogError::GenerationGone`] when the sweeper was given one of those parts, there was no such generation yet,
     /// the catalog was rebuilt since and does not know all that was live then, or a source was given another role since.
     pub async fn snapshot_at(&self, generation: u64) -> Result<Arc<Snapshot>, CatalogError> {
-        let query = sqlx::query("SELECT generation, oldest FROM head WHERE id = 1");
+        let query = sqlx::query("SELECT generation, oldest, rates_generation FROM head WHERE id = 1");
         let head = query.fetch_one(self.pool()).await.during("read the generation")?;
         let current = head.count("generation")?;
         let gone = CatalogError::GenerationGone { asked: generation, current };
@@ -105,7 +123,10 @@ impl Catalog {
             }
             parts.push((role(row)?, row.json("body")?));
         }
-        Ok(Arc::new(Snapshot::new(generation, parts)))
+        // They were as they are now, or as that generation had them.
+        let rates_since = head.count("rates_generation")?.min(generation);
+        let rates = self.rates_since(rates_since).await?;
+        Ok(Arc::new(Snapshot::new(generation, parts, rates_since, rates)))
     }
 
     /// The live part of a delivery.
@@ -148,6 +169,21 @@ impl Catalog {
         // database's collation.
         balances.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         Ok(balances)
+    }
+
+    /// The rates of a generation: those of the latest snapshot, where nothing was published since.
+    async fn rates_since(&self, generation: u64) -> Result<Arc<Published>, CatalogError> {
+        let known = {
+            let cached = self.inner.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+            cached
+                .as_ref()
+                .filter(|snapshot| snapshot.rates_since == generation)
+                .map(|snapshot| Arc::clone(&snapshot.rates))
+        };
+        match known {
+            Some(rates) => Ok(rates),
+            None => Ok(Arc::new(rates::at(self, generation).await?)),
+        }
     }
 
     fn cached(&self, generation: u64) -> Option<Arc<Snapshot>> {
@@ -239,13 +275,13 @@ fn read_balance(row: &AnyRow) -> Result<Balance, CatalogError> {
     })
 }
 
-/// One row per live part, or a single one without a part.
-fn read_snapshot(rows: &[AnyRow]) -> Result<Snapshot, CatalogError> {
+/// The generation, that of the rates, and the live parts: one row each, or a single one without a part.
+fn read_head(rows: &[AnyRow]) -> Result<(u64, u64, Vec<(Role, Part)>), CatalogError> {
     let first = rows.first().ok_or_else(|| CatalogError::corrupt("a generation", "it is missing"))?;
-    let generation = first.count("generation")?;
     let read = |row: &AnyRow| Ok(row.optional_json("body")?.map(|part| Ok((role(row)?, part))));
     let parts = rows.iter().filter_map(|row| read(row).and_then(Option::transpose).transpose());
-    Ok(Snapshot::new(generation, parts.collect::<Result<_, CatalogError>>()?))
+    let parts = parts.collect::<Result<_, CatalogError>>()?;
+    Ok((first.count("generation")?, first.count("rates_generation")?, parts))
 }
 
 /// The role of the source of a part. Bills of a source that was never configured were imported, and count.

@@ -120,6 +120,8 @@ impl Catalog {
             let what = "the catalog is not empty, and only a fresh one is filled: move its file or database away first";
             return Err(CatalogError::Inconsistent(what.to_owned()));
         }
+        // Rates may have been collected before the bills are back.
+        let newest = newest.max(commit::generation(&mut tx).await?);
         let mut bundles: BTreeMap<PartId, Vec<(Part, Run)>> = BTreeMap::new();
         for record in &records {
             set_generation(&mut tx, record.generation).await?;

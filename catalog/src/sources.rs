@@ -115,14 +115,15 @@ async fn read_all(conn: &mut AnyConnection) -> Result<Vec<KnownSource>, CatalogE
 
 async fn write(conn: &mut AnyConnection, source: &Source) -> Result<(), CatalogError> {
     let query = sqlx::query(
-        "INSERT INTO sources (name, kind, role, role_since, schedule, place, restates_months, configured) \
-         VALUES ($1, $2, $3, 0, $4, $5, $6, 1) \
-         ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, role = excluded.role, schedule = excluded.schedule, \
+        "INSERT INTO sources (name, kind, yields, role, role_since, schedule, place, restates_months, configured) \
+         VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 1) \
+         ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, yields = excluded.yields, role = excluded.role, schedule = excluded.schedule, \
          place = excluded.place, restates_months = excluded.restates_months, configured = 1",
     );
     let query = query
         .bind(source.name.as_str())
         .bind(source.kind.as_str())
+        .bind(source.yields.as_str())
         .bind(source.role.as_str())
         .bind(source.schedule.as_deref())
         .bind(source.place.as_str())
@@ -149,6 +150,7 @@ fn read(row: &AnyRow) -> Result<KnownSource, CatalogError> {
         source: Source {
             name: SourceName::new(row.text("name")?),
             kind: row.text("kind")?,
+            yields: row.word("yields")?,
             role: row.word("role")?,
             schedule: row.optional_text("schedule")?,
             place: row.text("place")?,

@@ -17,13 +17,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use outlay_model::{DateRange, DeliveryKey, SourceName};
+use outlay_model::{DateRange, DeliveryKey, SourceName, Yields};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::http::Http;
 use crate::input::InputFile;
 use crate::purse::Purse;
+use crate::rates::{RateCollector, RateSettings};
 use crate::{CollectError, Format};
 
 /// What talks to one provider for one source.
@@ -165,6 +166,15 @@ pub struct SettingProblem {
 /// A collector, or why there is none.
 pub type Connected = Result<Arc<dyn Collector>, CollectError>;
 
+/// Makes what talks to a source: one way for each thing a source can bring.
+#[derive(Clone, Copy)]
+pub enum Connect {
+    /// Of bills.
+    Charges(fn(&toml::Table, Context) -> Connected),
+    /// Of exchange rates.
+    Rates(fn(&toml::Table, Context) -> Result<Arc<dyn RateCollector>, CollectError>),
+}
+
 /// A kind of source.
 #[derive(Clone, Copy)]
 pub struct Kind {
@@ -183,7 +193,7 @@ pub struct Kind {
     /// What these settings read.
     pub place: fn(&toml::Table) -> String,
     /// Makes the collector.
-    pub connect: fn(&toml::Table, Context) -> Connected,
+    pub connect: Connect,
     /// What can be set.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -196,27 +206,53 @@ impl Kind {
             schedule: S::SCHEDULE,
             restates_months: S::RESTATES_MONTHS,
             reach_months: S::REACH_MONTHS,
-            problems: |table| match read::<S>(table) {
-                Ok(settings) => {
-                    let problem = |(key, text): (&str, String)| SettingProblem { key: Some(key.to_owned()), text };
-                    settings.problems().into_iter().map(problem).collect()
-                }
-                Err(error) => vec![SettingProblem { key: None, text: error.message().to_owned() }],
-            },
+            problems: |table| problems(read::<S>(table).map(|settings| settings.problems())),
             place: |table| read::<S>(table).map(|settings| settings.place()).unwrap_or_default(),
-            connect: |table, context| {
-                let source = context.source.clone();
-                let settings =
-                    read::<S>(table).map_err(|error| CollectError::Settings { source_name: source, error })?;
-                settings.connect(context)
-            },
+            connect: Connect::Charges(|table, context| settings::<S>(table, &context)?.connect(context)),
             schema: |generator| S::json_schema(generator),
+        }
+    }
+
+    pub(crate) const fn of_rates<S: RateSettings>() -> Self {
+        Self {
+            name: S::KIND,
+            title: S::TITLE,
+            schedule: S::SCHEDULE,
+            restates_months: S::RESTATES_MONTHS,
+            reach_months: S::REACH_MONTHS,
+            problems: |table| problems(read::<S>(table).map(|settings| settings.problems())),
+            place: |table| read::<S>(table).map(|settings| settings.place()).unwrap_or_default(),
+            connect: Connect::Rates(|table, context| settings::<S>(table, &context)?.connect(context)),
+            schema: |generator| S::json_schema(generator),
+        }
+    }
+
+    /// What its sources bring.
+    #[must_use]
+    pub const fn yields(&self) -> Yields {
+        match self.connect {
+            Connect::Charges(_) => Yields::Charges,
+            Connect::Rates(_) => Yields::Rates,
         }
     }
 }
 
-fn read<S: SourceSettings>(table: &toml::Table) -> Result<S, toml::de::Error> {
+fn read<S: DeserializeOwned>(table: &toml::Table) -> Result<S, toml::de::Error> {
     S::deserialize(table.clone())
+}
+
+fn settings<S: DeserializeOwned>(table: &toml::Table, context: &Context) -> Result<S, CollectError> {
+    read(table).map_err(|error| CollectError::Settings { source_name: context.source.clone(), error })
+}
+
+fn problems(found: Result<Vec<(&'static str, String)>, toml::de::Error>) -> Vec<SettingProblem> {
+    match found {
+        Ok(found) => {
+            let problem = |(key, text): (&str, String)| SettingProblem { key: Some(key.to_owned()), text };
+            found.into_iter().map(problem).collect()
+        }
+        Err(error) => vec![SettingProblem { key: None, text: error.message().to_owned() }],
+    }
 }
 
 impl fmt::Debug for Kind {

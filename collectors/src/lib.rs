@@ -15,6 +15,7 @@ pub mod azure_cost_query;
 pub mod azure_export;
 pub mod collector;
 pub mod delivery;
+pub mod ecb_rates;
 pub mod error;
 pub mod exact;
 mod figures;
@@ -37,17 +38,20 @@ pub mod normalise;
 mod numbers;
 pub mod objects;
 pub mod purse;
+pub mod rates;
 pub mod raw;
 pub mod records;
 pub mod registry;
 pub mod services;
 
 pub use collector::{
-    Checked, Collected, Collector, Connected, Context, Kind, Listed, Listing, SettingProblem, SourceSettings, Variables,
+    Checked, Collected, Collector, Connect, Connected, Context, Kind, Listed, Listing, SettingProblem, SourceSettings,
+    Variables,
 };
 pub use delivery::{Delivery, FileSurvey, Settings, deliveries, surveys};
 pub use error::CollectError;
 pub use format::{FORMATS, Format, format};
 pub use normalise::{Coverage, NormalBatch, Normaliser};
 pub use purse::{Payment, Purse};
+pub use rates::{RateCollector, RateSettings};
 pub use registry::{KINDS, kind};

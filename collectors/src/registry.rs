@@ -2,7 +2,8 @@
 
 use crate::collector::Kind;
 use crate::{
-    aws_cost_explorer, aws_data_export, azure_cost_query, azure_export, folder, gcp_bigquery, gcp_billing_file,
+    aws_cost_explorer, aws_data_export, azure_cost_query, azure_export, ecb_rates, folder, gcp_bigquery,
+    gcp_billing_file,
 };
 
 /// All kinds.
@@ -11,6 +12,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<aws_data_export::DataExportSettings>(),
     Kind::of::<azure_cost_query::CostQuerySettings>(),
     Kind::of::<azure_export::AzureExportSettings>(),
+    Kind::of_rates::<ecb_rates::EcbSettings>(),
     Kind::of::<folder::FolderSettings>(),
     Kind::of::<gcp_bigquery::BigQuerySettings>(),
     Kind::of::<gcp_billing_file::BillingFileSettings>(),

@@ -4,10 +4,11 @@
 //! (P7). Totals add up cells, so what is shown adds up to what is shown.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use foldhash::fast::RandomState;
-use outlay_model::query::TargetCurrency;
+use outlay_model::query::{MAX_ROWS, TargetCurrency};
 use outlay_model::rates::{Converted, Rate, RateTable};
 use outlay_model::{Currency, Money};
 use outlay_store::{Group, Keys};
@@ -64,48 +65,148 @@ struct Adding {
     converted: Converted,
 }
 
-/// The cells of an answer, and the currencies that had no rate for some of their days.
-pub(crate) fn cells(
-    groups: Vec<Group>,
+/// The most amounts that may wait to be converted: some 200 MB of them.
+const MOST_AMOUNTS: usize = 6_000_000;
+
+/// Adds up the cells of an answer, from groups that may come in several lots.
+pub(crate) struct Sums<'a> {
     target: TargetCurrency,
-    rates: &RateTable,
-    bucket_of: impl Fn(&Group) -> Option<usize>,
-) -> Result<(Cells, Vec<Currency>), InsightError> {
-    let mut sums: HashMap<Place, Adding, RandomState> =
-        HashMap::with_capacity_and_hasher(groups.len(), RandomState::default());
-    let mut without_rate = Vec::new();
-    let mut known: BTreeMap<(Currency, NaiveDate), Option<Rate>> = BTreeMap::new();
-    for group in groups {
-        let bucket = bucket_of(&group);
-        let kept_apart = (target == TargetCurrency::Native).then_some(group.currency);
-        let Adding { cell, converted } =
-            sums.entry(Place { bucket, keys: group.keys, currency: kept_apart }).or_default();
-        if group.nulls > 0 {
-            cell.nulls += group.nulls;
-            let billed = cell.nulls_billed.entry(group.currency).or_default();
-            *billed = billed.checked_add(group.nulls_billed).ok_or(InsightError::Overflow)?;
+    rates: &'a RateTable,
+    sums: HashMap<Place, Adding, RandomState>,
+    known: HashMap<(Currency, NaiveDate), Option<Arc<Rate>>, RandomState>,
+    without_rate: Vec<Currency>,
+    amounts: usize,
+}
+
+impl<'a> Sums<'a> {
+    /// None yet.
+    pub(crate) fn new(target: TargetCurrency, rates: &'a RateTable) -> Self {
+        let (sums, known) = (HashMap::default(), HashMap::default());
+        Self { target, rates, sums, known, without_rate: Vec::new(), amounts: 0 }
+    }
+
+    /// Takes groups in.
+    pub(crate) fn take(
+        &mut self,
+        groups: Vec<Group>,
+        bucket_of: impl Fn(&Group) -> Option<usize>,
+    ) -> Result<(), InsightError> {
+        let Self { target, rates, sums, known, without_rate, amounts } = self;
+        if sums.is_empty() {
+            sums.reserve(groups.len());
         }
-        let Some(sum) = group.sum else { continue };
-        match target {
-            TargetCurrency::To(target) if target != group.currency => {
-                let find = || rates.rate(group.currency, target, group.segment);
-                match known.entry((group.currency, group.segment)).or_insert_with(find) {
-                    Some(rate) => converted.add(sum, rate),
-                    None if sum.is_zero() || without_rate.contains(&group.currency) => {}
-                    None => without_rate.push(group.currency),
-                }
-                cell.cost = add(cell.cost, Some(Money::ZERO))?;
+        for group in groups {
+            let bucket = bucket_of(&group);
+            let kept_apart = (*target == TargetCurrency::Native).then_some(group.currency);
+            let Adding { cell, converted } =
+                sums.entry(Place { bucket, keys: group.keys, currency: kept_apart }).or_default();
+            if group.nulls > 0 {
+                cell.nulls += group.nulls;
+                let billed = cell.nulls_billed.entry(group.currency).or_default();
+                *billed = billed.checked_add(group.nulls_billed).ok_or(InsightError::Overflow)?;
             }
-            _ => cell.cost = add(cell.cost, Some(sum))?,
+            let Some(sum) = group.sum else { continue };
+            match *target {
+                TargetCurrency::To(target) if target != group.currency => {
+                    let find = || rates.rate(group.currency, target, group.segment).map(Arc::new);
+                    match known.entry((group.currency, group.segment)).or_insert_with(find) {
+                        Some(rate) => {
+                            converted.add(sum, rate);
+                            *amounts += 1;
+                        }
+                        None if sum.is_zero() || without_rate.contains(&group.currency) => {}
+                        None => without_rate.push(group.currency),
+                    }
+                    cell.cost = add(cell.cost, Some(Money::ZERO))?;
+                }
+                _ => cell.cost = add(cell.cost, Some(sum))?,
+            }
+        }
+        match *amounts {
+            rows if rows > MOST_AMOUNTS => Err(InsightError::TooManyRows { rows, most: MAX_ROWS }),
+            _ => Ok(()),
         }
     }
-    let finish = |(place, Adding { mut cell, mut converted }): (Place, Adding)| {
-        // The own currency's part of a mixed cell is rounded with the rest, so that the cell is rounded once.
-        if !converted.is_empty() {
-            converted.add_exact(cell.cost.unwrap_or_default());
-            cell.cost = Some(converted.round().map_err(|_| InsightError::Overflow)?);
+
+    /// The cells, and the currencies that had no rate for some of their days.
+    pub(crate) fn finish(self) -> Result<(Cells, Vec<Currency>), InsightError> {
+        let finish = |(place, Adding { mut cell, mut converted }): (Place, Adding)| {
+            // The own currency's part of a mixed cell is rounded with the rest, so that the cell is rounded once.
+            if !converted.is_empty() {
+                let rounded = converted.add_exact(cell.cost.unwrap_or_default()).and_then(|()| converted.round());
+                cell.cost = Some(rounded.map_err(|_| InsightError::Overflow)?);
+            }
+            Ok((place, cell))
+        };
+        Ok((self.sums.into_iter().map(finish).collect::<Result<_, InsightError>>()?, self.without_rate))
+    }
+
+    /// How many cells there are.
+    pub(crate) fn len(&self) -> usize {
+        self.sums.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Days;
+    use outlay_model::SourceName;
+    use outlay_model::rates::{Fixing, Published};
+
+    use super::*;
+
+    fn code(text: &str) -> Currency {
+        text.parse().expect("a code")
+    }
+
+    /// A rate a day, each another; none of them divides anything evenly.
+    fn rates() -> RateTable {
+        let quote = |day: u64| format!("1.{:03}", day * 7 % 1000 + 1).parse().expect("a quote");
+        let fixings = (0..200).map(|day| Fixing {
+            day: first() + Days::new(day),
+            source: SourceName::new("ecb"),
+            base: code("EUR"),
+            quotes: [(Currency::USD, quote(day))].into(),
+        });
+        RateTable::default().beside(Arc::new(Published::new(fixings)))
+    }
+
+    fn first() -> NaiveDate {
+        "2025-01-01".parse().expect("a day")
+    }
+
+    /// One amount a day, in dollars and every third day in euros.
+    fn groups() -> Vec<Group> {
+        let group = |day: u64| Group {
+            time: None,
+            segment: first() + Days::new(day),
+            currency: if day % 3 == 0 { code("EUR") } else { Currency::USD },
+            keys: vec![Some(if day % 2 == 0 { "even" } else { "odd" }.into())],
+            sum: Some(format!("{}.000000000000000001", day + 1).parse().expect("money")),
+            rows: 1,
+            nulls: u64::from(day == 5),
+            nulls_billed: Money::ZERO,
+        };
+        (0..200).map(group).collect()
+    }
+
+    fn cells(lots: Vec<Vec<Group>>) -> BTreeMap<Place, Cell> {
+        let rates = rates();
+        let mut sums = Sums::new(TargetCurrency::To(code("EUR")), &rates);
+        for lot in lots {
+            sums.take(lot, |_| None).expect("fits");
         }
-        Ok((place, cell))
-    };
-    Ok((sums.into_iter().map(finish).collect::<Result<_, InsightError>>()?, without_rate))
+        let (cells, without_rate) = sums.finish().expect("fits");
+        assert_eq!(without_rate, []);
+        cells.into_iter().collect()
+    }
+
+    #[test]
+    fn groups_in_several_lots_are_rounded_once() {
+        let all = cells(vec![groups()]);
+        assert_eq!(all.len(), 2);
+        for size in [1, 7, 31, 199] {
+            assert_eq!(cells(groups().chunks(size).map(<[Group]>::to_vec).collect()), all, "{size}");
+        }
+    }
 }

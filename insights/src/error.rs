@@ -27,7 +27,10 @@ pub enum InsightError {
         most: usize,
     },
     /// An exchange rate is missing (P7).
-    #[error("no {from} to {to} rate for {days} ({amount} {from}): add one under [rates] or ask with currency=native")]
+    #[error(
+        "no {from} to {to} rate for {days} ({amount} {from}): add one under [rates], collect published ones (ecb_rates), or \
+         ask with currency=native"
+    )]
     RateMissing {
         /// From this currency.
         from: Currency,

@@ -107,7 +107,7 @@ impl Insights {
         if parts.is_empty() {
             return Err(ParameterError::new("source", format!("nothing of {source} is live")).into());
         }
-        Ok(Arc::new(Snapshot { generation: snapshot.generation, parts, shadows: Vec::new() }))
+        Ok(Arc::new(Snapshot { parts, shadows: Vec::new(), ..(*snapshot).clone() }))
     }
 
     /// What the charges add up to, as a spend query answers it.

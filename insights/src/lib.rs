@@ -9,7 +9,9 @@ mod convert;
 mod coverage;
 pub mod error;
 mod export;
+mod native;
 mod plan;
+mod rates;
 mod reconciliation;
 mod runs;
 mod sources;
@@ -20,7 +22,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use outlay_catalog::Catalog;
+use outlay_catalog::{Catalog, Snapshot};
 pub use outlay_catalog::{
     Change, ChangePlace, ChangesQuery, DayFigures, JobsQuery, Refusal, RefusedFigure, RejectCount, Run, RunsQuery,
     Wanted,
@@ -33,6 +35,7 @@ use outlay_store::Store;
 
 pub use error::InsightError;
 pub use export::Export;
+pub use rates::{KnownRate, PublishedRate};
 pub use sources::{SourceDetail, SourceReport};
 pub use values::{DimensionInfo, DimensionValue, ValuesQuery};
 
@@ -60,7 +63,8 @@ impl<T, P> Page<T, P> {
 pub struct Insights {
     catalog: Catalog,
     store: Arc<Store>,
-    rates: Arc<RateTable>,
+    /// The configured ones. Those that are published come with each snapshot.
+    rates: RateTable,
     reporting: Currency,
     tags: Arc<TagSettings>,
     /// Tells settings apart that give other answers from the same charges.
@@ -68,12 +72,13 @@ pub struct Insights {
 }
 
 impl Insights {
-    /// Answers from this catalog and store, converting by these rates, reading tag keys by these settings.
+    /// Answers from this catalog and store, converting by these rates and those the catalog has, reading tag keys by these
+    /// settings.
     #[must_use]
     pub fn new(
         catalog: Catalog,
         store: Arc<Store>,
-        rates: Arc<RateTable>,
+        rates: RateTable,
         reporting: Currency,
         tags: Arc<TagSettings>,
     ) -> Self {
@@ -89,10 +94,17 @@ impl Insights {
         self.reporting
     }
 
+    /// The exchange rates of a snapshot: the configured ones beside those that were published by then.
+    pub(crate) fn rates_of(&self, snapshot: &Snapshot) -> RateTable {
+        self.rates.beside(Arc::clone(&snapshot.rates))
+    }
+
     /// The exchange rates.
-    #[must_use]
-    pub fn rates(&self) -> &RateTable {
-        &self.rates
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub async fn rates(&self) -> Result<RateTable, InsightError> {
+        Ok(self.rates_of(&*self.catalog.snapshot().await?))
     }
 
     /// Whether questions can be answered: the generation, once both the catalog and the store could be read.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use outlay_catalog::{JobsQuery, KnownSource, Run, RunsQuery, Snapshot, Wanted};
 use outlay_model::part::{Part, RunState};
+use outlay_model::rates::Brought;
 use outlay_model::report::{DayRun, Scope};
-use outlay_model::{DateRange, Job, JobId, JobState, Role, Source, SourceName};
+use outlay_model::{DateRange, Job, JobId, JobState, Role, Source, SourceName, Yields};
 
 use crate::coverage::Coverage;
 use crate::error::{company_only, unknown_cursor};
@@ -40,9 +41,22 @@ pub struct SourceReport {
     pub deliveries: u64,
     /// Charges in them.
     pub charges: u64,
+    /// The exchange rates it has brought and that hold, where it has brought any.
+    pub rates: Option<Brought>,
+}
+
+/// Whether a source is configured and brings bills.
+fn of_bills(known: &KnownSource) -> bool {
+    known.configured && known.source.yields == Yields::Charges
 }
 
 impl SourceReport {
+    /// What it brings.
+    #[must_use]
+    pub fn yields(&self) -> Yields {
+        self.source.as_ref().map(|source| source.yields).unwrap_or_default()
+    }
+
     /// Whether it counts.
     #[must_use]
     pub fn role(&self) -> Role {
@@ -116,7 +130,7 @@ impl Insights {
         if known.is_none() && live.is_empty() {
             return Ok(None);
         }
-        let configured = known.as_ref().filter(|known| known.configured).map(|known| &known.source);
+        let configured = known.as_ref().filter(|known| of_bills(known)).map(|known| &known.source);
         let coverage = Coverage::of(configured, &live.iter().collect::<Vec<_>>());
         let all = coverage.stated().and_then(|_| coverage.expected(today));
         let days = range.or(all).map(|range| coverage.days(range, today)).unwrap_or_default();
@@ -128,10 +142,10 @@ impl Insights {
         Ok(Some(SourceDetail { report, days, live: live.into_iter().filter(asked).collect() }))
     }
 
-    /// What the configuration says.
+    /// What the configuration says of sources of bills. One of rates states no days that an answer could lack.
     pub(crate) async fn configured(&self) -> Result<Vec<Source>, InsightError> {
         let known = self.catalog.sources().await?.into_iter();
-        Ok(known.filter(|known| known.configured).map(|known| known.source).collect())
+        Ok(known.filter(of_bills).map(|known| known.source).collect())
     }
 
     async fn report(
@@ -147,7 +161,9 @@ impl Insights {
         let runs = self.catalog.runs(&of_source, LATEST).await?;
         let live: Vec<&Part> = snapshot.all().filter(|part| part.source == name).collect();
         let configured = known.as_ref().is_some_and(|known| known.configured);
-        let coverage = Coverage::of(known.as_ref().filter(|_| configured).map(|known| &known.source), &live);
+        let coverage = Coverage::of(known.as_ref().filter(|known| of_bills(known)).map(|known| &known.source), &live);
+        let rates = snapshot.rates.of(&name);
+        let stated = coverage.stated().or(rates.map(|rates| rates.span));
         // What is imported has no jobs.
         let imported = || runs.iter().find(|run| matches!(run.state, RunState::Committed | RunState::Unchanged));
         let last_success = match &known {
@@ -157,11 +173,13 @@ impl Insights {
         Ok(SourceReport {
             configured,
             last_success,
-            stated: coverage.stated(),
-            complete_until: coverage.complete_until(),
+            stated,
+            // Nobody publishes rates for every day.
+            complete_until: coverage.complete_until().or(rates.and_then(|rates| rates.span.to().pred_opt())),
             missing_days: coverage.missing_days(today),
             deliveries: live.len() as u64,
             charges: live.iter().map(|part| part.rows).sum(),
+            rates,
             source: known.map(|known| known.source),
             name,
             jobs,

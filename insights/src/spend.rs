@@ -16,7 +16,7 @@ use outlay_model::{Currency, DateRange, Dimension, Granularity, Money};
 use outlay_store::{Group, GroupQuery, Keys, Segments, StoreError};
 
 use crate::buckets::Buckets;
-use crate::convert::{Cell, Cells, Place, add, cells};
+use crate::convert::{Cell, Cells, Place, Sums, add};
 use crate::coverage::{complete_until, runs_of, spell};
 use crate::plan::{Need, Plan, scoped};
 use crate::{InsightError, Insights};
@@ -177,40 +177,56 @@ impl Insights {
                 }),
             }
         }
-        let days = charge_days(snapshot, query.basis, range);
+        let (days, rates) = (charge_days(snapshot, query.basis, range), self.rates_of(snapshot));
         let others = match query.currency {
             TargetCurrency::Native => BTreeSet::new(),
-            TargetCurrency::To(target) => self.rates.changes(&plan.currencies, target, days),
+            TargetCurrency::To(target) => rates.changes(&plan.currencies, target, days),
         };
         let segments = Segments { first: days.from(), others };
-        let only_currency = plan.currencies.first().copied().filter(|_| plan.currencies.len() == 1);
         let layers = plan.layers.clone();
-        let grouped = self.store.group(GroupQuery {
-            scans: plan.scans,
-            range,
-            basis: query.basis,
-            granularity: query.granularity,
-            filter: filter.clone(),
-            group_by,
-            metric: Some(query.metric),
-            may_be_null: plan.may_be_null,
-            only_currency,
-            segments,
-            max_groups: MAX_GROUPS,
-        });
-        let groups = grouped.await.map_err(|error| match error {
-            StoreError::TooManyGroups { groups, .. } => InsightError::TooManyRows { rows: groups, most: MAX_ROWS },
-            error => error.into(),
-        })?;
-        let buckets = Buckets::new(query.granularity, range);
+        let (mut sums, buckets) = (Sums::new(query.currency, &rates), Buckets::new(query.granularity, range));
         let bucket = |group: &Group| group.time.and_then(|time| buckets.number(time));
-        let (cells, without_rate) = cells(groups, query.currency, &self.rates, bucket)?;
+        match self.groups(plan, &need, &segments).await {
+            Ok(groups) => sums.take(groups, bucket)?,
+            // A rate a day makes many groups of one cell. A month of them at a time, there may be as many as of any other.
+            Err(StoreError::TooManyGroups { .. }) if segments.others.len() > 31 => {
+                for month in months(range) {
+                    let need = Need { range: month, ..need };
+                    let groups = self.groups(Plan::new(snapshot, &need)?, &need, &segments).await.map_err(too_many)?;
+                    sums.take(groups, bucket)?;
+                    if sums.len() > MAX_GROUPS {
+                        return Err(InsightError::TooManyRows { rows: sums.len(), most: MAX_ROWS });
+                    }
+                }
+            }
+            Err(error) => return Err(too_many(error)),
+        }
+        let (cells, without_rate) = sums.finish()?;
         match (without_rate.iter().min(), query.currency) {
             (Some(currency), TargetCurrency::To(target)) => {
                 Err(self.missing_rate(snapshot, query, &filter, range, *currency, target).await?)
             }
             _ => Ok((cells, layers)),
         }
+    }
+
+    /// The sums of a plan, by group and stretch of equal rates.
+    async fn groups(&self, plan: Plan, need: &Need<'_>, segments: &Segments) -> Result<Vec<Group>, StoreError> {
+        let only_currency = plan.currencies.first().copied().filter(|_| plan.currencies.len() == 1);
+        let query = GroupQuery {
+            scans: plan.scans,
+            range: need.range,
+            basis: need.basis,
+            granularity: need.granularity,
+            filter: need.filter.clone(),
+            group_by: need.group_by.to_vec(),
+            metric: need.metric,
+            may_be_null: plan.may_be_null,
+            only_currency,
+            segments: segments.clone(),
+            max_groups: MAX_GROUPS,
+        };
+        self.store.group(query).await
     }
 
     /// Names the days and the amount that a missing rate leaves unconverted.
@@ -235,23 +251,12 @@ impl Insights {
         let plan = Plan::new(snapshot, &need)?;
         let days = charge_days(snapshot, query.basis, range);
         let every_day = Segments { first: days.from(), others: days.iter().skip(1).collect() };
-        let groups = self.store.group(GroupQuery {
-            scans: plan.scans,
-            range,
-            basis: query.basis,
-            granularity: Granularity::Total,
-            filter: filter.clone(),
-            group_by: Vec::new(),
-            metric: Some(query.metric),
-            may_be_null: plan.may_be_null,
-            only_currency: Some(currency),
-            segments: every_day,
-            max_groups: MAX_GROUPS,
-        });
+        let groups = self.groups(plan, &need, &every_day).await?;
+        let rates = self.rates_of(snapshot);
         let mut days = BTreeSet::new();
         let mut amount = None;
-        for group in groups.await? {
-            if self.rates.rate(currency, target, group.segment).is_none() && group.sum.is_some() {
+        for group in groups {
+            if rates.rate(currency, target, group.segment).is_none() && group.sum.is_some() {
                 days.insert(group.segment);
                 amount = add(amount, group.sum)?;
             }
@@ -264,6 +269,24 @@ impl Insights {
             amount: amount.unwrap_or_default(),
         })
     }
+}
+
+fn too_many(error: StoreError) -> InsightError {
+    match error {
+        StoreError::TooManyGroups { groups, .. } => InsightError::TooManyRows { rows: groups, most: MAX_ROWS },
+        error => error.into(),
+    }
+}
+
+/// A range, month by month.
+fn months(range: DateRange) -> impl Iterator<Item = DateRange> {
+    let next = move |from: NaiveDate| {
+        let month = Granularity::Month.next(Granularity::Month.start_of(from));
+        month.map_or(range.to(), |next| next.min(range.to()))
+    };
+    let first = DateRange::new(range.from(), next(range.from()));
+    std::iter::successors(first, move |last| DateRange::new(last.to(), next(last.to())))
+        .take_while(move |month| month.from() < range.to())
 }
 
 /// The days that charges of an answer can start on: those of the range, or on the billing basis any the parts have.
@@ -481,4 +504,21 @@ fn page(
     rows.truncate(end);
     rows.drain(..start);
     Ok(more.then(|| cursor(end).to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_of_a_range_are_all_of_it() {
+        let range = |from: &str, to: &str| DateRange::new(from.parse().expect("a day"), to.parse().expect("a day"));
+        let check = |from, to, expected: &[&str]| {
+            let months: Vec<String> = months(range(from, to).expect("days")).map(|month| month.to_string()).collect();
+            assert_eq!(months, expected);
+        };
+        check("2025-11-15", "2026-01-01", &["2025-11-15..2025-12-01", "2025-12-01..2026-01-01"]);
+        check("2025-12-31", "2026-01-02", &["2025-12-31..2026-01-01", "2026-01-01..2026-01-02"]);
+        check("2025-02-03", "2025-02-04", &["2025-02-03..2025-02-04"]);
+    }
 }

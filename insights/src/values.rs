@@ -125,7 +125,7 @@ impl Insights {
             Cow::Borrowed(snapshot)
         } else {
             let parts = snapshot.parts.iter().filter(tells).cloned().collect();
-            Cow::Owned(Snapshot { generation: snapshot.generation, parts, shadows: Vec::new() })
+            Cow::Owned(Snapshot { parts, shadows: Vec::new(), ..snapshot.clone() })
         };
         let spans: Vec<DateRange> = kept.parts.iter().filter_map(|part| part.days).collect();
         let (from, to) = (spans.iter().map(|span| span.from()).min(), spans.iter().map(|span| span.to()).max());

@@ -27,7 +27,7 @@ pub use ids::{DeliveryKey, JobId, PartId, RunId, SourceName, TagKey, TeamId};
 pub use job::{Fence, Job, JobProgress, JobState, Request, RequestedBy};
 pub use money::Money;
 pub use period::{DateRange, Granularity};
-pub use source::{DayState, Role, Source};
+pub use source::{DayState, Role, Source, Yields};
 
 /// The team of a charge that no rule claims (docs/ARCHITECTURE.md).
 pub const UNALLOCATED: &str = "unallocated";

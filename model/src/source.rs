@@ -28,6 +28,30 @@ impl Role {
     }
 }
 
+/// What a source brings.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Yields {
+    /// Bills: days of charges.
+    #[default]
+    Charges,
+    /// Exchange rates. It states no charge, so no day is missing and no total waits for it.
+    Rates,
+}
+
+impl Yields {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Charges => "charges",
+            Self::Rates => "rates",
+        }
+    }
+}
+
 /// A source as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
@@ -35,11 +59,14 @@ pub struct Source {
     pub name: SourceName,
     /// What it collects, such as `aws_data_export`.
     pub kind: String,
+    /// What that is.
+    #[serde(default)]
+    pub yields: Yields,
     /// Whether it counts.
     pub role: Role,
     /// When it is collected: a cron expression of six fields, in UTC. `None`: only on demand.
     pub schedule: Option<String>,
-    /// Where its bills are, for people; nothing secret.
+    /// Where that is, for people; nothing secret.
     pub place: String,
     /// How many months before the running one are read again because the provider may still restate them.
     pub restates_months: u32,

@@ -88,6 +88,5 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
 
 /// Whether a source's provider answers.
 async fn ask(app: &App, source: &Source) -> anyhow::Result<Vec<String>> {
-    let collector = pipeline::connect(app, source, &CancellationToken::new())?;
-    Ok(collector.check().await?.notes)
+    Ok(pipeline::connect(app, source, &CancellationToken::new())?.check().await?.notes)
 }

@@ -21,7 +21,7 @@ use super::table::table;
 use crate::app::{App, now};
 use crate::config::Source;
 use crate::id::new_job;
-use crate::pipeline::{Progress, Wanted, connect, wanted};
+use crate::pipeline::{Link, Progress, Wanted, WantedRates, connect, said, wanted, wanted_rates};
 use crate::scheduler::{Stop, holder, work};
 
 #[derive(Debug, clap::Args)]
@@ -106,12 +106,20 @@ async fn one(
 ) -> anyhow::Result<(bool, Value)> {
     let to_people = arguments.format == TextFormat::Table;
     if arguments.dry_run {
-        let collector = connect(app, source, &stop.asked)?;
-        let wanted = wanted(app, source, collector.as_ref(), &request).await?;
+        let (text, json) = match connect(app, source, &stop.asked)? {
+            Link::Charges(collector) => {
+                let wanted = wanted(app, source, collector.as_ref(), &request).await?;
+                (plan(source, &wanted), plan_json(source, &wanted))
+            }
+            Link::Rates(collector) => {
+                let wanted = wanted_rates(app, source, collector.as_ref(), &request).await?;
+                (rates_plan(source, &wanted), rates_plan_json(source, &wanted))
+            }
+        };
         if to_people {
-            print(&plan(source, &wanted))?;
+            print(&text)?;
         }
-        return Ok((true, plan_json(source, &wanted)));
+        return Ok((true, json));
     }
     let job = done(app, source, request, stop).await?;
     let runs = app.catalog.runs_of(&job.id).await?;
@@ -250,5 +258,24 @@ fn plan_json(source: &Source, wanted: &Wanted) -> Value {
         "to_collect": listed(&wanted.missing),
         "here_already": listed(&wanted.known),
         "gone": wanted.gone.iter().map(|part| &part.delivery).collect::<Vec<_>>(),
+    })
+}
+
+fn rates_plan(source: &Source, wanted: &WantedRates) -> String {
+    let WantedRates { window, news, notes, .. } = wanted;
+    let new = if news.is_empty() { "nothing new".to_owned() } else { said(news) };
+    let text = format!("{} {}: {new}", source.name, inclusive(*window));
+    notes.iter().fold(text, |text, note| format!("{text}\n  {note}"))
+}
+
+fn rates_plan_json(source: &Source, wanted: &WantedRates) -> Value {
+    let WantedRates { window, news, notes, .. } = wanted;
+    json!({
+        "source": source.name,
+        "from": window.from(),
+        "to": window.to(),
+        "new_days": news.added.iter().map(|fixing| fixing.day).collect::<Vec<_>>(),
+        "restated_days": news.restated.iter().map(|fixing| fixing.day).collect::<Vec<_>>(),
+        "notes": notes,
     })
 }

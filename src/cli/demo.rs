@@ -188,7 +188,7 @@ async fn show(
         ..SpendParams::default()
     };
     let query = params.query(today, app.insights.reporting_currency())?;
-    let report = app.insights.spend(&query, now().date_naive(), &Scope::Company).await?;
+    let report = app.insights.spend_or_native(&query, now().date_naive(), &Scope::Company).await?;
     let lines = app.insights.reconciliation(None, &Scope::Company).await?;
     let clean = lines.iter().all(|line| line.difference.as_str() == "0");
     let config = format!("--config {}/outlay.toml", data.display());

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use outlay_catalog::{RefusedFigure, Run};
-use outlay_collectors::{FORMATS, Format, format};
+use outlay_collectors::{FORMATS, Format, Kind, format, kind};
 use outlay_model::money::plain;
 use outlay_model::part::{Reject, RunState};
 use outlay_model::query::Metric;
-use outlay_model::{DeliveryKey, SourceName};
+use outlay_model::{DeliveryKey, SourceName, Yields};
 
 use super::output::{TextFormat, count, print};
 use crate::app::App;
@@ -105,10 +105,14 @@ fn describe_reject(reject: &Reject) -> String {
 
 /// One run in a line, and what to know of it below.
 pub(super) fn describe(run: &Run) -> String {
-    let delivery = run.delivery.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut text = format!("{} {delivery}: {}, {} charges", run.source, run.state.as_str(), count(run.rows));
+    let delivery = run.delivery.as_ref().map(|delivery| format!(" {delivery}")).unwrap_or_default();
+    let rows = match kind(&run.kind).map(Kind::yields) {
+        Some(Yields::Rates) => format!("{} rates", count(run.rows)),
+        _ => format!("{} charges", count(run.rows)),
+    };
+    let mut text = format!("{}{delivery}: {}, {rows}", run.source, run.state.as_str());
     if run.state == RunState::Unchanged {
-        text = format!("{} {delivery}: unchanged", run.source);
+        text = format!("{}{delivery}: unchanged", run.source);
     }
     if run.rejected > 0 {
         let unpriced =

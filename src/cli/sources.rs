@@ -7,7 +7,7 @@ use outlay_api::wire;
 use outlay_insights::{SourceDetail, SourceReport};
 use outlay_model::query::{ParameterError, days};
 use outlay_model::report::Scope;
-use outlay_model::{Job, JobState, Role, SourceName};
+use outlay_model::{Job, JobState, Role, SourceName, Yields};
 
 use super::import::describe;
 use super::output::{TextFormat, count, inclusive, print};
@@ -86,8 +86,8 @@ fn all(sources: &[SourceReport], now: DateTime<Utc>) -> String {
             source.last_success.map(minute).unwrap_or_default(),
             source.complete_until.map(|day| day.to_string()).unwrap_or_default(),
             Some(source.missing_days).filter(|days| *days > 0).map(count).unwrap_or_default(),
-            count(source.deliveries),
-            count(source.charges),
+            of_bills(source, source.deliveries),
+            of_bills(source, source.charges),
             next(source, now).map(minute).unwrap_or_default(),
         ]
     });
@@ -98,6 +98,11 @@ fn all(sources: &[SourceReport], now: DateTime<Utc>) -> String {
         text.push_str(&format!("{}: {message}", source.name));
     }
     text
+}
+
+/// A count of what only bills have.
+fn of_bills(source: &SourceReport, number: u64) -> String {
+    if source.yields() == Yields::Rates && number == 0 { String::new() } else { count(number) }
 }
 
 fn one(detail: &SourceDetail, now: DateTime<Utc>) -> String {
@@ -114,7 +119,15 @@ fn one(detail: &SourceDetail, now: DateTime<Utc>) -> String {
     line("last success", report.last_success.map(minute));
     line("complete until", report.complete_until.map(|day| day.to_string()));
     line("missing days", Some(report.missing_days).filter(|days| *days > 0).map(count));
-    line("deliveries", Some(format!("{}, {} charges", count(report.deliveries), count(report.charges))));
+    if report.yields() == Yields::Charges || report.deliveries > 0 {
+        line("deliveries", Some(format!("{}, {} charges", count(report.deliveries), count(report.charges))));
+    }
+    line(
+        "rates",
+        report
+            .rates
+            .map(|rates| format!("{} of {} days, {}", count(rates.quotes), count(rates.days), inclusive(rates.span))),
+    );
     if !detail.days.is_empty() {
         text.push_str("\ndays\n");
         let runs = detail.days.iter().map(|run| format!("  {}  {}\n", inclusive(run.days), run.state.as_str()));

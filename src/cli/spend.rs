@@ -104,7 +104,12 @@ impl SpendArguments {
 }
 
 pub(super) async fn run(arguments: &SpendArguments, app: &App) -> anyhow::Result<ExitCode> {
-    let report = app.insights.spend(&arguments.query(app)?, now().date_naive(), &Scope::Company).await?;
+    let (query, today) = (arguments.query(app)?, now().date_naive());
+    // Who reads a table and asked for no currency in particular is shown what there is.
+    let report = match (arguments.format, &arguments.currency) {
+        (Format::Table, None) => app.insights.spend_or_native(&query, today, &Scope::Company).await?,
+        _ => app.insights.spend(&query, today, &Scope::Company).await?,
+    };
     match arguments.format {
         Format::Table => print(&spend_table(&report, on_terminal().then_some(SHOWN))),
         Format::Json => print(&serde_json::to_string_pretty(&outlay_api::wire::spend_rows(&report))?),
@@ -268,7 +273,8 @@ fn footer(report: &SpendReport) -> String {
         text.push_str(&format!("\n! {}", warning.message));
     }
     if let Some(cursor) = &report.next_cursor {
-        text.push_str(&format!("\nnext page: --cursor {cursor}"));
+        let currency = if report.currency.is_none() { "--currency native " } else { "" };
+        text.push_str(&format!("\nnext page: {currency}--cursor {cursor}"));
     }
     text
 }

@@ -43,7 +43,8 @@ pub const DATA_FOLDER: &str = "./outlay-data";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The currency of every answer that does not ask for another: an ISO 4217 code. Other currencies need `[rates]`.
+    /// The currency of every answer that does not ask for another: an ISO 4217 code. Other currencies need `[rates]`
+    /// or a source of kind `ecb_rates`.
     pub reporting_currency: Currency,
     /// What `outlay serve` listens on, and how much it takes on.
     pub server: Server,
@@ -59,7 +60,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// Which category a service is in, where a bill does not say.
     pub services: Services,
-    /// What a unit of each currency is worth in US dollars, and since when. A rate holds until the next one.
+    /// What a unit of each currency is worth in US dollars, and since when. A rate holds until the next one, and goes before
+    /// published ones.
     pub rates: BTreeMap<Currency, Vec<RateEntry>>,
     /// When a new copy of a bill is refused.
     pub guard: Guard,

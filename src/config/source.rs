@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use outlay_collectors::http::HttpSettings;
 use outlay_collectors::{KINDS, Kind, kind};
-use outlay_model::{Role, SourceName};
+use outlay_model::{Role, SourceName, Yields};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,7 @@ impl Source {
         outlay_model::Source {
             name: self.name.clone(),
             kind: self.kind.clone(),
+            yields: kind.map(Kind::yields).unwrap_or_default(),
             role: self.role,
             schedule: Some(self.schedule().to_owned()).filter(|schedule| !schedule.is_empty()),
             place: kind.map(|kind| (kind.place)(&self.settings)).unwrap_or_default(),
@@ -66,6 +67,7 @@ impl Source {
 pub(super) fn problems(sources: &[Source]) -> Vec<(usize, Option<String>, String)> {
     let mut problems = Vec::new();
     let mut names = BTreeSet::new();
+    let mut of_rates: Option<&SourceName> = None;
     for (place, source) in sources.iter().enumerate() {
         let mut add = |key: Option<&str>, text: String| problems.push((place, key.map(ToOwned::to_owned), text));
         if let Err(error) = SourceName::parse(source.name.as_str()) {
@@ -78,6 +80,21 @@ pub(super) fn problems(sources: &[Source]) -> Vec<(usize, Option<String>, String
             Some(kind) => {
                 for problem in (kind.problems)(&source.settings) {
                     add(problem.key.as_deref(), problem.text);
+                }
+                if kind.yields() == Yields::Rates {
+                    if source.role == Role::Shadow {
+                        add(
+                            Some("role"),
+                            "rates are in no total that they could be left out of; leave it out".to_owned(),
+                        );
+                    }
+                    match of_rates {
+                        None => of_rates = Some(&source.name),
+                        // They would put each other's rates in the place of their own, in turn.
+                        Some(other) => {
+                            add(Some("kind"), format!("{other} brings exchange rates already; keep one of the two"))
+                        }
+                    }
                 }
             }
         }

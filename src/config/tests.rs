@@ -172,6 +172,21 @@ fn values_that_mean_nothing_are_told() {
 }
 
 #[test]
+fn one_source_brings_rates_and_is_no_shadow() {
+    check(
+        "[[source]]\nname = 'ecb'\nkind = 'ecb_rates'\nrole = 'shadow'\n\
+         [[source]]\nname = 'mirror'\nkind = 'ecb_rates'\nurl = 'https://mirror.example/ecb'\n",
+        &[],
+        &[
+            "outlay.toml:4: source.0.role: rates are in no total that they could be left out of; leave it out",
+            "outlay.toml:7: source.1.kind: ecb brings exchange rates already; keep one of the two",
+            "outlay.toml:8: source.1.url: is neither a folder, which ends in a slash, nor an .xml file; write one such as \
+             \"https://mirror.example/eurofxref/\" or \"file:///srv/eurofxref/\"",
+        ],
+    );
+}
+
+#[test]
 fn rates_are_told_by_the_entry() {
     check(
         "[rates]\nEUR = [\n  { from = '2026-01-01', to_usd = '1.08' },\n  { from = '2026-01-01', to_usd = '1.1' },\n  \

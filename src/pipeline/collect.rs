@@ -8,7 +8,10 @@ use anyhow::Context as _;
 use chrono::{Datelike, Months, NaiveDate};
 use outlay_catalog::{Rejects, Run, Withdrawal};
 use outlay_collectors::http::FetchError;
-use outlay_collectors::{CollectError, Collected, Collector, Context, Delivery, Listed, Listing, deliveries, surveys};
+use outlay_collectors::{
+    Checked, CollectError, Collected, Collector, Connect, Context, Delivery, Listed, Listing, RateCollector,
+    deliveries, surveys,
+};
 use outlay_model::part::{Part, RunState};
 use outlay_model::{DateRange, DeliveryKey, Fence, JobProgress, Request};
 use tokio_util::sync::CancellationToken;
@@ -65,11 +68,32 @@ pub struct Wanted {
     pub gone: Vec<Part>,
 }
 
+/// What talks to a source, by what it brings.
+pub enum Link {
+    /// Bills.
+    Charges(Arc<dyn Collector>),
+    /// Exchange rates.
+    Rates(Arc<dyn RateCollector>),
+}
+
+impl Link {
+    /// Whether the provider answers, and with what.
+    ///
+    /// # Errors
+    /// When it does not, and what to do.
+    pub async fn check(&self) -> Result<Checked, CollectError> {
+        match self {
+            Self::Charges(collector) => collector.check().await,
+            Self::Rates(collector) => collector.check().await,
+        }
+    }
+}
+
 /// Connects to a source's provider.
 ///
 /// # Errors
 /// When its settings or credentials cannot be read.
-pub fn connect(app: &App, source: &Source, stop: &CancellationToken) -> anyhow::Result<Arc<dyn Collector>> {
+pub fn connect(app: &App, source: &Source, stop: &CancellationToken) -> anyhow::Result<Link> {
     let context = Context {
         source: source.name.clone(),
         variables: Arc::clone(&app.variables),
@@ -78,7 +102,10 @@ pub fn connect(app: &App, source: &Source, stop: &CancellationToken) -> anyhow::
         today: now().date_naive(),
         clock: now,
     };
-    Ok((source.kind()?.connect)(&source.settings, context)?)
+    Ok(match source.kind()?.connect {
+        Connect::Charges(connect) => Link::Charges(connect(&source.settings, context)?),
+        Connect::Rates(connect) => Link::Rates(connect(&source.settings, context)?),
+    })
 }
 
 /// Finds out what there is to collect, and collects nothing.
@@ -132,12 +159,18 @@ fn is_known(part: &Part, listed: &Listed, request: &Request, settles: DateRange)
 /// # Errors
 /// When the provider cannot be asked what there is, or the catalog fails.
 pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<Collections> {
-    let Collection { source, request, stop, .. } = collection;
     super::record::same_history(app).await?;
+    match connect(app, collection.source, &collection.stop)? {
+        Link::Charges(collector) => bills(app, collection, collector.as_ref()).await,
+        Link::Rates(collector) => super::rates::collect(app, collection, collector.as_ref()).await,
+    }
+}
+
+async fn bills(app: &App, collection: &Collection<'_>, collector: &dyn Collector) -> anyhow::Result<Collections> {
+    let Collection { source, request, stop, .. } = collection;
     app.store.probe().await.context("the store cannot be written")?;
-    let collector = connect(app, source, stop)?;
     let wanted = tokio::select! {
-        wanted = wanted(app, source, collector.as_ref(), request) => wanted?,
+        wanted = wanted(app, source, collector, request) => wanted?,
         () = stop.cancelled() => return Ok(Collections { stopped: true, ..Collections::default() }),
     };
     let mut done = Collections::default();
@@ -148,7 +181,7 @@ pub async fn collect(app: &App, collection: &Collection<'_>) -> anyhow::Result<C
     let ahead = app.scratch()?;
     collector.expect(&wanted.missing, ahead.path());
     for listed in wanted.missing {
-        let run = one(app, collection, collector.as_ref(), &listed).await?;
+        let run = one(app, collection, collector, &listed).await?;
         app.metrics.delivered(&run);
         match run.state {
             RunState::Committed | RunState::Unchanged => done.progress.done += 1,
@@ -283,7 +316,7 @@ async fn fetch(
 }
 
 /// The days from the first of the month so many months back, through today.
-fn since(today: NaiveDate, months: u32) -> DateRange {
+pub(super) fn since(today: NaiveDate, months: u32) -> DateRange {
     let first = today.with_day(1).and_then(|first| first.checked_sub_months(Months::new(months))).unwrap_or(today);
     today.succ_opt().and_then(|to| DateRange::new(first, to)).expect("calendars do not end soon")
 }

@@ -7,14 +7,16 @@ mod guards;
 mod import;
 mod lease;
 mod purse;
+mod rates;
 mod record;
 mod recover;
 mod reread;
 mod reshape;
 mod sweep;
 
-pub use collect::{Collection, Collections, Wanted, collect, connect, wanted};
+pub use collect::{Collection, Collections, Link, Wanted, collect, connect, wanted};
 pub use import::{Force, ImportRequest, Progress, Quiet, import};
+pub use rates::{WantedRates, said, wanted_rates};
 pub use record::{forgotten, record, same_history};
 pub use recover::{LeftOut, Recovered, recover};
 pub use reread::reread;

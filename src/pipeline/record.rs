@@ -53,12 +53,12 @@ pub async fn same_history(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many commits the store has records of, when the catalog has none.
+/// How many commits the store has records of, when the catalog has none. Rates alone are no history.
 ///
 /// # Errors
 /// When the catalog or the store fails.
 pub async fn forgotten(app: &App) -> anyhow::Result<usize> {
-    let fresh = app.catalog.generation().await? == 0;
+    let fresh = !app.catalog.has_bills().await?;
     Ok(if fresh { app.store.list(FOLDER).await?.len() } else { 0 })
 }
 

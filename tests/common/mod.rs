@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub mod azure;
+pub mod bank;
 pub mod bigquery;
 pub mod cost_explorer;
 pub mod database;

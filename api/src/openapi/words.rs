@@ -108,6 +108,11 @@ pub fn currency() -> Object {
     ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([A-Z]{3}|native)$")).examples(["USD"]).build()
 }
 
+/// A currency code.
+pub fn code() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Z]{3}$")).examples(["EUR"]).build()
+}
+
 /// The name of a source.
 pub fn source() -> Object {
     ObjectBuilder::new()

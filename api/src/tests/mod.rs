@@ -46,7 +46,7 @@ impl House {
         let store = Store::open(&folder.path().join("store"), Default::default(), Default::default()).expect("a store");
         let eur = vec![RateEntry { from: "2026-01-01".parse().expect("a day"), to_usd: "1.08".to_owned() }];
         let rates = RateTable::new(&[("EUR".parse().expect("a code"), eur)].into()).expect("good rates");
-        let insights = Insights::new(catalog.clone(), Arc::new(store), Arc::new(rates), Currency::USD, Arc::default());
+        let insights = Insights::new(catalog.clone(), Arc::new(store), rates, Currency::USD, Arc::default());
         let stopping = Stopping::default();
         let router = crate::router(server(&insights, &stopping, NOON));
         Self { router, catalog, insights, stopping, folder }

@@ -1,9 +1,8 @@
 //! Plain lists, `{"data": […]}` and what the list is of; and the answers to probes.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use outlay_insights::{DimensionInfo, DimensionValue};
-use outlay_model::rates::RateTable;
-use outlay_model::{Currency, DateRange, Dimension};
+use outlay_insights::{DimensionInfo, DimensionValue, KnownRate};
+use outlay_model::{Currency, DateRange, Dimension, Money, SourceName};
 use serde::Serialize;
 use serde_json::Number;
 use utoipa::ToSchema;
@@ -93,35 +92,59 @@ pub fn values_json<'a>(dimension: &Dimension, range: DateRange, values: &'a [Dim
     Values { data: lines.collect(), dimension: dimension.to_string(), from, to }
 }
 
-/// What one unit of a currency is worth, from a day on until the next.
+/// What one unit of a currency is worth.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rate)]
-pub struct RateLine {
+pub struct RateLine<'a> {
     /// The currency.
     #[schema(value_type = String, example = "EUR")]
     currency: Currency,
-    /// Since when.
+    /// The first day it holds; of a published one, the day it was published for.
     from: NaiveDate,
-    /// US dollars for one unit.
+    /// The day after the last it holds; null where it holds until another stands in the configuration.
+    #[schema(required)]
+    to: Option<NaiveDate>,
+    /// US dollars for one unit. Of a published one it is rounded to 12 decimals; conversions go by the exact fraction.
     #[schema(value_type = Amount)]
-    to_usd: Number,
+    to_usd: Money,
+    /// The source that brought it; null where it stands in the configuration.
+    #[schema(value_type = Option<String>, required, example = "ecb")]
+    source: Option<&'a SourceName>,
+    /// The currency it was published against; null where it stands in the configuration.
+    #[schema(value_type = Option<String>, required, example = "EUR")]
+    base: Option<Currency>,
+    /// How much of this currency one unit of that one is worth, as it was published.
+    #[schema(value_type = Option<Amount>, required)]
+    per_base: Option<Number>,
+    /// Of how many days it is carried over because nothing was published for them, as on weekends.
+    carried_days: u64,
 }
 
 /// The exchange rates.
 #[derive(Serialize, ToSchema)]
-pub struct Rates {
-    data: Vec<RateLine>,
+pub struct Rates<'a> {
+    #[schema(value_type = Vec<RateLine>)]
+    data: Vec<RateLine<'a>>,
     /// The currency of answers that name none.
     #[schema(value_type = String, example = "USD")]
     reporting_currency: Currency,
 }
 
-/// The exchange rates, by currency and day, and the currency of answers that name none.
-pub fn rates_json(reporting: Currency, rates: &RateTable) -> Rates {
-    let mut data = Vec::new();
-    for (currency, dated) in rates.iter() {
-        // The table writes plain decimals, which JSON numbers are.
-        data.extend(dated.map(|(from, rate)| RateLine { currency, from, to_usd: Number::from_string_unchecked(rate) }));
+/// The exchange rates, in the order given, and the currency of answers that name none.
+pub fn rates_json(reporting: Currency, rates: &[KnownRate]) -> Rates<'_> {
+    fn line(rate: &KnownRate) -> RateLine<'_> {
+        let published = rate.published.as_ref();
+        RateLine {
+            currency: rate.currency,
+            from: rate.from,
+            to: rate.to,
+            to_usd: rate.to_usd,
+            source: published.map(|published| &published.source),
+            base: published.map(|published| published.base),
+            // A quote writes plain decimals, which JSON numbers are.
+            per_base: published.map(|published| Number::from_string_unchecked(published.quote.to_string())),
+            carried_days: published.map_or(0, |published| published.carried_days),
+        }
     }
-    Rates { data, reporting_currency: reporting }
+    Rates { data: rates.iter().map(line).collect(), reporting_currency: reporting }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use outlay_insights::{SourceDetail, SourceReport};
 use outlay_model::part::Part;
 use outlay_model::report::DayRun;
-use outlay_model::{DateRange, DayState, DeliveryKey, PartId, Role, SourceName};
+use outlay_model::{DateRange, DayState, DeliveryKey, PartId, Role, SourceName, Yields};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,6 +24,9 @@ pub struct SourceLine<'a> {
     /// What it collects; null where its bills were only ever imported.
     #[schema(required, example = "aws_data_export")]
     kind: Option<&'a str>,
+    /// What it brings: `charges`, or `rates`: exchange rates, of which no day is missing.
+    #[schema(value_type = String, example = "charges")]
+    yields: Yields,
     /// `primary`, or `shadow`: reconciled, and in no total.
     #[schema(value_type = String, example = "primary")]
     role: Role,
@@ -59,6 +62,8 @@ pub struct SourceLine<'a> {
     deliveries: u64,
     /// Charges in them.
     charges: u64,
+    /// The exchange rates it has brought and that hold.
+    rates: u64,
 }
 
 /// Days that are equally sure.
@@ -145,6 +150,7 @@ fn source_line<'a>(report: &'a SourceReport, next_tick: &dyn Fn(&str) -> Option<
     SourceLine {
         name: &report.name,
         kind: report.source.as_ref().map(|source| source.kind.as_str()),
+        yields: report.yields(),
         role: report.role(),
         configured: report.configured,
         place: report.source.as_ref().map(|source| source.place.as_str()),
@@ -158,6 +164,7 @@ fn source_line<'a>(report: &'a SourceReport, next_tick: &dyn Fn(&str) -> Option<
         missing_days: report.missing_days,
         deliveries: report.deliveries,
         charges: report.charges,
+        rates: report.rates.map_or(0, |rates| rates.quotes),
     }
 }
 

@@ -1,15 +1,14 @@
 //! Every shape, from reports made by hand.
 
 use outlay_insights::{
-    Change, DayFigures, DimensionInfo, DimensionValue, Refusal, RefusedFigure, RejectCount, Run, SourceDetail,
-    SourceReport,
+    Change, DayFigures, DimensionInfo, DimensionValue, KnownRate, PublishedRate, Refusal, RefusedFigure, RejectCount,
+    Run, SourceDetail, SourceReport,
 };
 use outlay_model::part::{BalanceKey, Force, Reject, RejectReason, Repair, RunState};
-use outlay_model::rates::{RateEntry, RateTable};
 use outlay_model::report::{Compared, DayRun, ReconciliationLine, SpendRow, Warning};
 use outlay_model::{
     DayState, DeliveryKey, Job, JobId, JobProgress, JobState, PartId, Request, RequestedBy, Role, RunId, Source,
-    SourceName,
+    SourceName, Yields,
 };
 use proptest::prelude::*;
 
@@ -307,6 +306,7 @@ fn sources_and_their_jobs() {
         source: Some(Source {
             name: SourceName::new("aws-prod"),
             kind: "aws_data_export".into(),
+            yields: Yields::Charges,
             role: Role::Shadow,
             schedule: Some("0 15 */6 * * *".into()),
             place: "s3://billing/exports/focus-daily".into(),
@@ -321,6 +321,7 @@ fn sources_and_their_jobs() {
         missing_days: 2,
         deliveries: 39,
         charges: 214_802,
+        rates: None,
     };
     let imported = SourceReport {
         name: SourceName::new("atlas"),
@@ -430,10 +431,29 @@ fn lists_of_reconciliations() {
 
 #[test]
 fn lists_of_rates() {
-    let entry = |from: &str, to_usd: &str| RateEntry { from: from.parse().expect("a day"), to_usd: to_usd.to_owned() };
-    let eur = vec![entry("2026-01-01", "1.08"), entry("2026-07-01", "1.100")];
-    let table = RateTable::new(&[("EUR".parse().expect("a code"), eur)].into()).expect("good rates");
-    insta::assert_snapshot!(pretty(&rates_json(Currency::USD, &table)));
+    let day = |text: &str| text.parse().expect("a day");
+    let code = |text: &str| text.parse().expect("a code");
+    let configured = KnownRate {
+        currency: code("EUR"),
+        from: day("2026-01-01"),
+        to: None,
+        to_usd: "1.1".parse().expect("money"),
+        published: None,
+    };
+    let published = PublishedRate {
+        source: SourceName::new("ecb"),
+        base: code("EUR"),
+        quote: "0.8362".parse().expect("a quote"),
+        carried_days: 2,
+    };
+    let carried = KnownRate {
+        currency: code("GBP"),
+        from: day("2026-11-20"),
+        to: Some(day("2026-11-23")),
+        to_usd: "1.301841664673".parse().expect("money"),
+        published: Some(published),
+    };
+    insta::assert_snapshot!(pretty(&rates_json(Currency::USD, &[configured, carried])));
 }
 
 proptest! {

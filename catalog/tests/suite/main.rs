@@ -10,6 +10,7 @@ mod jobs;
 mod opening;
 mod place;
 mod postgres;
+mod rates;
 mod records;
 mod refiles;
 mod replicas;

@@ -1,7 +1,7 @@
 //! What is configured is known, and whether it counts decides what totals are made of.
 
 use outlay_catalog::{Catalog, CatalogError, ChangesQuery};
-use outlay_model::{JobState, Request, RequestedBy, Role, Source};
+use outlay_model::{JobState, Request, RequestedBy, Role, Source, Yields};
 
 use crate::bill::{Bill, at, changes_of, source};
 use crate::jobs::wanted;
@@ -20,6 +20,7 @@ pub fn configured(name: &str, role: Role) -> Source {
     Source {
         name: source(name),
         kind: "focus".to_owned(),
+        yields: Yields::Charges,
         role,
         schedule: Some("0 15 6 * * *".to_owned()),
         place: format!("file:///bills/{name}"),
@@ -60,6 +61,10 @@ async fn what_is_configured_is_known_and_stays_known(place: &Place) {
     assert_eq!(second[0].source, aws);
     assert_eq!(known(catalog).await[1], ("gcp".to_owned(), Role::Shadow, false));
     assert_eq!(catalog.generation().await.expect("reads"), 0, "nothing that can be read has changed");
+
+    aws.yields = Yields::Rates;
+    catalog.put_sources(std::slice::from_ref(&aws), at(1)).await.expect("records");
+    assert_eq!(catalog.sources().await.expect("reads")[0].source, aws);
 
     // One source by itself says nothing of the others.
     catalog.put_source(&configured("gcp", Role::Primary)).await.expect("records");

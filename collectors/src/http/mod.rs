@@ -97,6 +97,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether it is a page for people: what proxies and login pages answer in a service's place.
+    pub(crate) fn is_page(&self) -> bool {
+        vendor::is_html(&self.body)
+    }
+
     /// The body as JSON.
     ///
     /// # Errors
@@ -107,7 +112,7 @@ impl Answer {
             what,
             advice: advice.to_owned(),
         };
-        if vendor::is_html(&self.body) {
+        if self.is_page() {
             return Err(not(
                 "an HTML page came where JSON was expected".to_owned(),
                 "a proxy or a login page answers in the service's place: look at the address and at the network",

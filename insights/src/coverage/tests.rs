@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outlay_model::DeliveryKey;
 use outlay_model::PartId;
+use outlay_model::Yields;
 use outlay_model::part::Versions;
 
 use super::*;
@@ -49,6 +50,7 @@ fn source(name: &str, role: Role) -> Source {
     Source {
         name: SourceName::new(name),
         kind: "focus".to_owned(),
+        yields: Yields::Charges,
         role,
         schedule: None,
         place: String::new(),
