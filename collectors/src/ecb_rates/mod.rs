@@ -17,7 +17,8 @@ use bytes::Bytes;
 use chrono::{Days, NaiveDate};
 use outlay_model::rates::Fixing;
 use outlay_model::{DateRange, SourceName};
-use reqwest::Url;
+use reqwest::header::HeaderMap;
+use reqwest::{StatusCode, Url};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -140,7 +141,8 @@ impl Ecb {
         let place = url.to_string();
         let answer = match url.to_file_path() {
             Ok(path) if url.scheme() == "file" => {
-                Answer { body: self.file(&place, path).await?, headers: Default::default(), place }
+                let (status, headers) = (StatusCode::OK, HeaderMap::new());
+                Answer { body: self.file(&place, path).await?, status, headers, place }
             }
             _ => self.http.send(Ask::get(&place, url), &Anybody, MOST).await?,
         };

@@ -30,6 +30,7 @@ fn collector(url: &str) -> Arc<dyn RateCollector> {
         http: Http::new(http, Default::default(), Default::default()).expect("builds"),
         purse: Arc::new(crate::purse::Empty),
         today: day("2026-11-21"),
+        clock: Default::default,
     };
     settings.connect(context).expect("connects")
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::collector::Variables;
+use crate::collector::{Connect, Variables};
 use crate::http::teller::{Tale, Teller};
 use crate::http::{Http, HttpSettings};
 use crate::registry;
@@ -43,7 +43,8 @@ impl House {
             path.display()
         );
         let kind = registry::kind("gcp_billing_file").expect("a kind");
-        let collector = (kind.connect)(&toml::from_str(&settings).expect("reads"), context).expect("connects");
+        let Connect::Charges(connect) = kind.connect else { panic!("it brings bills") };
+        let collector = connect(&toml::from_str(&settings).expect("reads"), context).expect("connects");
         Self { folder, collector }
     }
 
