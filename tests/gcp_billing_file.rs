@@ -26,7 +26,7 @@ fn storage() -> String {
 
 /// A row of usage, with a discount and a promotion.
 fn row(cost: &str, month: &str) -> String {
-    let credits = format!(r#"[{{"type":"FREE_TIER","amount":-0.5}},{{"type":"PROMOTION","amount":"-0.25"}}]"#);
+    let credits = r#"[{"type":"FREE_TIER","amount":-0.5},{"type":"PROMOTION","amount":"-0.25"}]"#;
     format!(
         "{{\"cost\":{cost},\"currency\":\"USD\",\"cost_type\":\"regular\",\"invoice\":{{\"month\":\"{month}\"}},\
          \"usage_start_time\":\"2026-10-05 10:00:00 UTC\",\"usage_end_time\":\"2026-10-05 11:00:00 UTC\",\

@@ -37,35 +37,63 @@ const AWS: &[Charge] = &[
     ("2025-10-05", "Amazon Simple Storage Service", "Storage", "Usage", "1"),
 ];
 
-/// In euros.
-const AZURE: &[Charge] = &[
-    ("2025-09-30", "Virtual Machines", "Compute", "Usage", "2.5"),
-    ("2025-10-04", "Azure SQL Database", "Databases", "Usage", "3.75"),
-    ("2025-10-10", "Storage Accounts", "Storage", "Usage", "0.123456789012345"),
+/// In euros: the day, the meter's category, the charge type, the cost. Actual and amortised are the same.
+const AZURE: &[(&str, &str, &str, &str)] = &[
+    ("2025-09-30", "Virtual Machines", "Usage", "2.5"),
+    ("2025-10-04", "SQL Database", "Usage", "3.75"),
+    ("2025-10-10", "Storage", "Usage", "0.123456789012345"),
 ];
 
-/// In pounds.
-const GOOGLE: &[Charge] = &[
-    // 4 / 0.8 = 5
-    ("2025-09-28", "Compute Engine", "Compute", "Usage", "4"),
+/// In pounds: the day, the service, the cost, a discount.
+const GOOGLE: &[(&str, &str, &str, &str)] = &[
+    // (4.5 - 0.5) / 0.8 = 5
+    ("2025-09-28", "Compute Engine", "4.5", "-0.5"),
     // 0.3 / 0.6 = 0.5
-    ("2025-10-06", "BigQuery", "Analytics", "Usage", "0.3"),
+    ("2025-10-06", "BigQuery", "0.3", "0"),
     // 1 / 0.6 = 1.6666…
-    ("2025-10-07", "Cloud Storage", "Storage", "Usage", "1"),
+    ("2025-10-07", "Cloud Storage", "1", "0"),
 ];
 
 /// The charges of a month as FOCUS.
-fn focus(provider: &str, currency: &str, month: &str, charges: &[Charge]) -> String {
+fn focus(month: &str) -> String {
     let next = if month == "2025-09" { "2025-10" } else { "2025-11" };
     let mut text =
         "ProviderName,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,\
         ChargePeriodEnd,ServiceName,ServiceCategory,ChargeCategory,BilledCost,EffectiveCost\n"
             .to_owned();
-    for (day, service, category, what, cost) in charges.iter().filter(|(day, ..)| day.starts_with(month)) {
+    for (day, service, category, what, cost) in AWS.iter().filter(|(day, ..)| day.starts_with(month)) {
         text.push_str(&format!(
-            "{provider},{provider}-1,{currency},{month}-01T00:00:00Z,{next}-01T00:00:00Z,{day}T00:00:00Z,{day}T23:00:00Z,\
+            "AWS,111122223333,USD,{month}-01T00:00:00Z,{next}-01T00:00:00Z,{day}T00:00:00Z,{day}T23:00:00Z,\
              {service},{category},{what},{cost},{cost}\n"
         ));
+    }
+    text
+}
+
+/// The charges of a month as Azure's cost details.
+fn cost_details(month: &str) -> String {
+    let native = |day: &str| format!("{}/{}/{}", &day[5..7], &day[8..], &day[..4]);
+    let last = if month == "2025-09" { "2025-09-30" } else { "2025-10-31" };
+    let mut text =
+        "BillingAccountId,BillingCurrency,BillingPeriodStartDate,BillingPeriodEndDate,Date,MeterCategory,ChargeType,\
+                    PricingModel,SubscriptionId,CostInBillingCurrency\n"
+            .to_owned();
+    for (day, meter, what, cost) in AZURE.iter().filter(|(day, ..)| day.starts_with(month)) {
+        let (first, last, day) = (native(&format!("{month}-01")), native(last), native(day));
+        text.push_str(&format!("8608480,EUR,{first},{last},{day},{meter},{what},OnDemand,shop,{cost}\n"));
+    }
+    text
+}
+
+/// The charges of a month as rows of Google's billing export.
+fn rows(month: &str) -> String {
+    let mut text = String::new();
+    for (day, service, cost, discount) in GOOGLE.iter().filter(|(day, ..)| day.starts_with(month)) {
+        text.push_str(&format!(
+            r#"{{"billing_account_id":"01AB23","invoice":{{"month":"{invoice}"}},"cost_type":"regular","service":{{"description":"{service}"}},"sku":{{"id":"1","description":"Use"}},"usage_start_time":"{day} 12:00:00 UTC","usage_end_time":"{day} 13:00:00 UTC","project":{{"id":"shop"}},"cost":{cost},"currency":"GBP","credits":[{{"type":"SUSTAINED_USAGE_DISCOUNT","name":"Sustained use","amount":{discount}}}]}}"#,
+            invoice = month.replace('-', ""),
+        ));
+        text.push('\n');
     }
     text
 }
@@ -81,18 +109,23 @@ fn plant(folder: &Path) -> String {
     for month in ["2025-09", "2025-10"] {
         let bill = format!("data/BILLING_PERIOD={month}/focus-00001.csv");
         let manifest = format!(r#"{{"tableName":"FOCUS_1_0_AWS","dataFiles":["s3://bills/focus/{bill}"]}}"#);
-        write(folder, &format!("aws/{bill}"), &focus("AWS", "USD", month, AWS));
+        write(folder, &format!("aws/{bill}"), &focus(month));
         write(folder, &format!("aws/metadata/BILLING_PERIOD={month}/focus-Manifest.json"), &manifest);
-        write(folder, &format!("azure/{month}.csv"), &focus("Microsoft", "EUR", month, AZURE));
-        write(folder, &format!("gcp/{month}.csv"), &focus("Google Cloud", "GBP", month, GOOGLE));
+        let days = if month == "2025-09" { "20250901-20250930" } else { "20251001-20251031" };
+        for export in ["actual", "amortized"] {
+            let name = format!("azure/{export}/{days}/{export}_5e5e1c6e-6f3a-4d2e-9c0a-000000000001.csv");
+            write(folder, &name, &cost_details(month));
+        }
+        write(folder, &format!("gcp/{month}/rows.jsonl"), &rows(month));
     }
     write(folder, "ecb/eurofxref-hist.xml", &sheet(RATES));
     let at = folder.display();
     format!(
         "reporting_currency = \"EUR\"\n\
          [[source]]\nname = \"aws\"\nkind = \"aws_data_export\"\nurl = \"file://{at}/aws\"\n\
-         [[source]]\nname = \"azure\"\nkind = \"focus\"\npath = \"{at}/azure\"\n\
-         [[source]]\nname = \"gcp\"\nkind = \"focus\"\npath = \"{at}/gcp\"\n\
+         [[source]]\nname = \"azure\"\nkind = \"azure_export\"\nurl = \"file://{at}/azure/actual\"\n\
+         amortized_url = \"file://{at}/azure/amortized\"\n\
+         [[source]]\nname = \"gcp\"\nkind = \"gcp_billing_file\"\nurl = \"file://{at}/gcp\"\ndelivery = \"folder\"\n\
          [[source]]\nname = \"ecb\"\nkind = \"ecb_rates\"\nurl = \"file://{at}/ecb/\"\n"
     )
 }
@@ -134,18 +167,16 @@ async fn one_question_over_three_clouds() {
         [
             // 8 of AWS, 2.5 of Azure, 5 of Google Cloud.
             cell("2025-09", "Compute", "15.5"),
-            // 3.75 of Azure.
-            cell("2025-10", "Databases", "3.75"),
+            // 3.75 of Azure, 0.5 of Google Cloud.
+            cell("2025-10", "Databases", "4.25"),
             // 4 - 0.5 of AWS.
             cell("2025-10", "Compute", "3.5"),
             // 0.8333… + 0.8333… of AWS, 1.6666… of Google Cloud: 3.3333…; and 0.123456789012345 of Azure make
             // 3.456790122345678…, which is rounded once. Rounded one by one they would be 3.456790122345.
             cell("2025-10", "Storage", "3.456790122346"),
-            // 0.5 of Google Cloud.
-            cell("2025-10", "Analytics", "0.5"),
         ]
     );
-    // What is shown adds up to what is shown: 15.5 + 3.75 + 3.5 + 3.456790122346 + 0.5.
+    // What is shown adds up to what is shown: 15.5 + 4.25 + 3.5 + 3.456790122346.
     assert_eq!(answer["total"].to_string(), "26.706790122346");
     assert_eq!(answer["currency"], "EUR");
     // Bills this small leave days out; no rate is missing, and no day of the source of rates.

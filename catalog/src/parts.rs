@@ -275,8 +275,11 @@ fn read_balance(row: &AnyRow) -> Result<Balance, CatalogError> {
     })
 }
 
-/// The generation, that of the rates, and the live parts: one row each, or a single one without a part.
-fn read_head(rows: &[AnyRow]) -> Result<(u64, u64, Vec<(Role, Part)>), CatalogError> {
+/// The generation, that of the rates, and the live parts.
+type Head = (u64, u64, Vec<(Role, Part)>);
+
+/// One row for each part, or a single one without.
+fn read_head(rows: &[AnyRow]) -> Result<Head, CatalogError> {
     let first = rows.first().ok_or_else(|| CatalogError::corrupt("a generation", "it is missing"))?;
     let read = |row: &AnyRow| Ok(row.optional_json("body")?.map(|part| Ok((role(row)?, part))));
     let parts = rows.iter().filter_map(|row| read(row).and_then(Option::transpose).transpose());

@@ -166,13 +166,16 @@ pub struct SettingProblem {
 /// A collector, or why there is none.
 pub type Connected = Result<Arc<dyn Collector>, CollectError>;
 
+/// What brings exchange rates, or why there is nothing.
+pub type RatesConnected = Result<Arc<dyn RateCollector>, CollectError>;
+
 /// Makes what talks to a source: one way for each thing a source can bring.
 #[derive(Clone, Copy)]
 pub enum Connect {
     /// Of bills.
     Charges(fn(&toml::Table, Context) -> Connected),
     /// Of exchange rates.
-    Rates(fn(&toml::Table, Context) -> Result<Arc<dyn RateCollector>, CollectError>),
+    Rates(fn(&toml::Table, Context) -> RatesConnected),
 }
 
 /// A kind of source.

@@ -180,8 +180,8 @@ mod tests {
         let group = |day: u64| Group {
             time: None,
             segment: first() + Days::new(day),
-            currency: if day % 3 == 0 { code("EUR") } else { Currency::USD },
-            keys: vec![Some(if day % 2 == 0 { "even" } else { "odd" }.into())],
+            currency: if day.is_multiple_of(3) { code("EUR") } else { Currency::USD },
+            keys: vec![Some(if day.is_multiple_of(2) { "even" } else { "odd" }.into())],
             sum: Some(format!("{}.000000000000000001", day + 1).parse().expect("money")),
             rows: 1,
             nulls: u64::from(day == 5),

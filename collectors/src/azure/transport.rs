@@ -74,7 +74,7 @@ impl HttpClient for Transport {
         let answer = self.http.send(ask, self, MOST).await.map_err(other)?;
         // azure_identity would quote what it does not understand.
         let body: serde_json::Value = answer.json().map_err(other)?;
-        if !body["access_token"].as_str().is_some_and(|token| !token.is_empty()) {
+        if body["access_token"].as_str().is_none_or(str::is_empty) {
             return Err(other(refusal::no_token(&place)));
         }
         Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::default(), answer.body))

@@ -74,8 +74,7 @@ impl<'a> Charges<'a> {
             "BillingAccountId" => said(&self.account(Field::BillingAccountId, Field::BillingProfileId)),
             "BillingAccountName" => said(&self.account(Field::BillingAccountName, Field::BillingProfileName)),
             "BillingAccountType" => {
-                let [first, second] =
-                    self.account(Field::BillingAccountId, Field::BillingProfileId).map(|field| one(field));
+                let [first, second] = self.account(Field::BillingAccountId, Field::BillingProfileId).map(&one);
                 let types = match self.customer {
                     true => ["Billing Profile", "Billing Account"],
                     false => ["Billing Account", "Billing Profile"],
@@ -161,7 +160,7 @@ impl<'a> Charges<'a> {
             "SkuId" => self.sku(target, &[Field::ProductId, Field::MeterId, Field::PartNumber]),
             "SkuPriceId" => self.sku(target, &[Field::PartNumber, Field::MeterId, Field::ProductId]),
             "SkuMeter" => {
-                let (meter, ids) = (one(Field::MeterName), SKUS.map(|field| one(field)));
+                let (meter, ids) = (one(Field::MeterName), SKUS.map(&one));
                 self.fill(target, |row, line| {
                     meter
                         .get(row)
@@ -169,7 +168,7 @@ impl<'a> Charges<'a> {
                 })
             }
             "SkuPriceDetails" => {
-                let (info, ids) = (one(Field::AdditionalInfo), SKUS.map(|field| one(field)));
+                let (info, ids) = (one(Field::AdditionalInfo), SKUS.map(&one));
                 let cells = self.rows.iter().map(|row| {
                     let tax = self.native.lines[*row].charge_type == ChargeType::Tax;
                     info.get(*row).filter(|_| !tax && ids.iter().any(|ids| ids.get(*row).is_some()))

@@ -54,7 +54,7 @@ impl Scope {
         let mut url = management.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(&self.0);
-            if !self.0.get(1).is_some_and(|provider| provider == "Microsoft.CostManagement") {
+            if self.0.get(1).is_none_or(|provider| provider != "Microsoft.CostManagement") {
                 path.extend(["providers", "Microsoft.CostManagement"]);
             }
             path.push("query");

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, One as _};
 use outlay_model::money::plain;
 
 use super::credits::Credit;
@@ -88,7 +88,7 @@ impl<'a> Amounts<'a> {
 
     /// A price of one unit: a price of a thousand would have to be divided, which may have no end.
     fn unit_price(&self, cells: Cells<'a>, row: usize) -> Option<&'a str> {
-        let one = self.per.get(row).is_none_or(|per| number(per).is_some_and(|per| per == BigDecimal::from(1)));
+        let one = self.per.get(row).is_none_or(|per| number(per).is_some_and(|per| per.is_one()));
         cells.get(row).filter(|price| one && !price.trim_start().starts_with('-'))
     }
 }

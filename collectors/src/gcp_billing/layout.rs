@@ -191,7 +191,7 @@ impl Layout {
         let record =
             RECORDS.iter().find(|(known, _)| *known == name && !self.records.iter().any(|had| had.name == *known));
         if let Some((name, target)) = record {
-            self.records.push(Record { name: *name, raw: raw.to_owned(), target: *target });
+            self.records.push(Record { name, raw: raw.to_owned(), target });
             return;
         }
         let read = READ.iter().find(|(path, _)| {
