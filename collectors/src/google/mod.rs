@@ -4,7 +4,7 @@
 //! crate `google-cloud-auth` only makes the signature: the token is asked for like everything else, through
 //! [`Http`], at the address that the key's file names. So is that of a service account that is impersonated. The other kinds (workload
 //! identity federation, gcloud's own file, the machine's service account) the crate asks for by itself, with a client
-//! that nobody can give it; it is held to the same bounds ([`Http::lend`]), and what it fails with is read for its code, never
+//! that nobody can give it; it is held to the same bounds (`Http::lend`), and what it fails with is read for its code, never
 //! shown as it is.
 //!
 //! Variables come from what is passed in. The crate reads some itself: `GCE_METADATA_HOST`; of a workload that runs in AWS
