@@ -139,11 +139,12 @@ pub fn place(calls: &[(Phase, Call)], at: usize, when: When) -> Place {
     Place { call: call.call.clone(), part, nth, when }
 }
 
-/// Whether a call comes every time. Connections to the catalog are opened as they are needed, and each of them syncs the folder.
-fn is_steady(phase: Phase, call: &Call) -> bool {
+/// Whether a call comes every time, and as the same one of its like. Connections to the catalog are opened as they are needed,
+/// and each of them syncs the folder: which of its syncs is the store's, their number does not say.
+fn is_steady(call: &Call) -> bool {
     let connecting = call.call == "open" && call.path.starts_with("data/catalog.db");
     let syncing = call.call == "sync" && call.path == "data";
-    !connecting && (!syncing || matches!(phase, Phase::SyncCharges | Phase::SyncDaily))
+    !connecting && !syncing
 }
 
 /// Where calls of some kinds fail: in each phase, for each kind and folder, so many of them.
@@ -152,7 +153,7 @@ pub fn failing(story: Story, kinds: &[&str], each: usize) -> Vec<Struck> {
     let commit = calls.iter().rposition(|(phase, call)| *phase == Phase::Commit && call.call == "sync");
     let mut alike: BTreeMap<(Phase, String, String), Vec<usize>> = BTreeMap::new();
     for (at, (phase, call)) in calls.iter().enumerate() {
-        if !kinds.contains(&call.call.as_str()) || (call.call == "sync" && !is_steady(*phase, call)) {
+        if !kinds.contains(&call.call.as_str()) || (call.call == "sync" && !is_steady(call)) {
             continue;
         }
         let Place { call, part, .. } = place(&calls, at, When::Before);
@@ -181,7 +182,7 @@ pub fn places(story: Story, phases: &[Phase], each: usize) -> Vec<Struck> {
     let committed = calls.iter().rposition(|(phase, call)| *phase == Phase::Commit && call.call == "sync");
     let mut found = Vec::new();
     for phase in phases {
-        let of_phase = (0..calls.len()).filter(|at| calls[*at].0 == *phase && is_steady(*phase, &calls[*at].1));
+        let of_phase = (0..calls.len()).filter(|at| calls[*at].0 == *phase && is_steady(&calls[*at].1));
         let of_phase: Vec<usize> = of_phase.collect();
         assert!(!of_phase.is_empty(), "{story:?} has no {phase:?}");
         let mut strike = |at: usize, when: When| {
