@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use outlay_model::{DateRange, DeliveryKey};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -162,8 +162,9 @@ impl AzureExport {
 
     /// What each export's newest run says of a month; `None` when there is none yet of one of them.
     async fn runs(&self, months: &[Month]) -> Result<Option<Vec<Run>>, FetchError> {
-        let runs = try_join_all(self.exports.iter().zip(months).map(|(export, month)| export.newest(month))).await?;
-        Ok(runs.into_iter().collect())
+        let runs = join_all(self.exports.iter().zip(months).map(|(export, month)| export.newest(month))).await;
+        // Of several failures the first setting's is told, not whichever came first.
+        runs.into_iter().collect()
     }
 
     async fn listed(&self, first: NaiveDate, months: &[Month]) -> Result<Option<Listed>, FetchError> {
