@@ -58,6 +58,7 @@ fixed_dimensions! {
     Seller "seller" "PublisherName" false "Who built the service (FOCUS PublisherName).";
     BillingAccount "billing_account" "BillingAccountId" true "The account that is invoiced (FOCUS BillingAccountId).";
     Account "account" "SubAccountId" true "AWS account, Azure subscription, GCP project (FOCUS SubAccountId).";
+    AccountName "account_name" "SubAccountName" false "Its name (FOCUS SubAccountName).";
     Service "service" "ServiceName" true "The provider's service (FOCUS ServiceName).";
     ServiceCategory "service_category" "ServiceCategory" true "The kind of service (FOCUS ServiceCategory).";
     Region "region" "RegionId" true "The provider's region (FOCUS RegionId).";
@@ -74,6 +75,8 @@ fixed_dimensions! {
     Currency "currency" "BillingCurrency" true "The currency of the bill (FOCUS BillingCurrency).";
     Source "source" "x_Source" true "The configured source the charge came from.";
     Team "team" "x_Team" true "The accountable team; `unallocated` where no rule claims the charge.";
+    Department "department" "x_Team" false "The top parent of the team, on the day of the charge.";
+    Owner "owner" "x_Team" false "Who is accountable for what the team spends, on the day of the charge.";
     Component "component" "x_Component" true "What the team builds and runs.";
     Environment "environment" "x_Environment" true "The environment, such as prod.";
 }

@@ -61,6 +61,22 @@ text_id! {
     TeamId
 }
 text_id! {
+    /// A component, by the name that charges and the registry give it.
+    ComponentId
+}
+text_id! {
+    /// A pool of shared cost.
+    PoolId
+}
+text_id! {
+    /// A series that is counted beside cost.
+    SeriesId
+}
+text_id! {
+    /// An ownership rule.
+    RuleId
+}
+text_id! {
     /// A tag key, spelled exactly as queries spell it (after aliases).
     TagKey
 }
