@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fmt;
 
 use chrono::NaiveDate;
+use outlay_model::ownership::{Kind, Origin, OwnershipProblem};
 use outlay_model::part::BalanceKey;
 use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, JobId, PartId, SourceName};
@@ -88,6 +89,27 @@ pub enum CatalogError {
         /// Its name.
         source_name: SourceName,
     },
+    /// The change would leave something that cannot be so.
+    #[error("{}", outlay_model::ownership::told(_0))]
+    OwnershipProblems(Vec<OwnershipProblem>),
+    /// Who says it is somebody else: it is changed where it is said.
+    #[error("{kind} {name:?} is said by the {} and changed there", place_of(*origin))]
+    SaidElsewhere {
+        /// What.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// Where.
+        origin: Origin,
+    },
+    /// Nothing is said of it.
+    #[error("there is no {kind} {name:?}")]
+    NotSaid {
+        /// What.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
     /// Two sources state the same days of the same billing account (P4).
     #[error("{0}")]
     Overlap(Box<Overlap>),
@@ -148,6 +170,9 @@ impl CatalogError {
             | Self::IntentExpired { .. }
             | Self::LeaseLost { .. }
             | Self::NotConfigured { .. }
+            | Self::OwnershipProblems(_)
+            | Self::SaidElsewhere { .. }
+            | Self::NotSaid { .. }
             | Self::Overlap(_)
             | Self::NotConserved(_)
             | Self::GenerationGone { .. }
@@ -159,6 +184,14 @@ impl CatalogError {
 
     pub(crate) fn corrupt(what: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self::Corrupt { what: what.into(), source: source.into() }
+    }
+}
+
+const fn place_of(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Api => "API",
+        Origin::File => "ownership file",
+        Origin::Backstage => "Backstage catalog",
     }
 }
 

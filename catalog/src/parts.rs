@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use bigdecimal::BigDecimal;
 use outlay_model::money::plain;
+use outlay_model::ownership::Ownership;
 use outlay_model::part::{Balance, BalanceKey, Part};
 use outlay_model::rates::Published;
 use outlay_model::{DeliveryKey, PartId, Role, SourceName};
@@ -27,28 +28,40 @@ pub struct Snapshot {
     pub parts: Vec<Part>,
     /// Its live parts that do not: those of shadow sources, by source and delivery.
     pub shadows: Vec<Part>,
+    /// The transfers that split pools, by pool and month. They change whose cost it is, never how much.
+    pub shared: Vec<Part>,
     /// The published exchange rates.
     pub rates: Arc<Published>,
     /// Since which generation they are what they are.
     pub rates_since: u64,
+    /// Whose cost it is.
+    pub ownership: Arc<Ownership>,
+    /// Since which generation that is so.
+    pub ownership_since: u64,
 }
 
 impl Snapshot {
-    /// All live parts, whether they count or not.
+    /// All live parts that hold charges, whether they count or not.
     pub fn all(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().chain(&self.shadows)
     }
 
     /// Of parts and the roles of their sources.
-    fn new(generation: u64, parts: Vec<(Role, Part)>, rates_since: u64, rates: Arc<Published>) -> Self {
-        let in_order = |role: Role, parts: &[(Role, Part)]| {
-            let mut parts: Vec<Part> =
-                parts.iter().filter(|(of, _)| *of == role).map(|(_, part)| part.clone()).collect();
+    fn new(
+        generation: u64,
+        parts: Vec<(Role, Part)>,
+        (rates_since, rates): (u64, Arc<Published>),
+        (ownership_since, ownership): (u64, Arc<Ownership>),
+    ) -> Self {
+        let in_order = |parts: &mut dyn Iterator<Item = (Role, Part)>| {
+            let mut parts: Vec<Part> = parts.map(|(_, part)| part).collect();
             parts.sort_by(|a, b| (&a.source, &a.delivery).cmp(&(&b.source, &b.delivery)));
             parts
         };
-        let (shadows, parts) = (in_order(Role::Shadow, &parts), in_order(Role::Primary, &parts));
-        Self { generation, parts, shadows, rates, rates_since }
+        let (shared, bills): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(_, part)| part.pool.is_some());
+        let (shadows, primary): (Vec<_>, Vec<_>) = bills.into_iter().partition(|(role, _)| *role == Role::Shadow);
+        let [shared, shadows, parts] = [shared, shadows, primary].map(|parts| in_order(&mut parts.into_iter()));
+        Self { generation, parts, shadows, shared, rates, rates_since, ownership, ownership_since }
     }
 }
 
@@ -81,13 +94,14 @@ impl Catalog {
             return Ok(cached);
         }
         let query = sqlx::query(
-            "SELECT h.generation, h.rates_generation, p.body, s.role FROM head h LEFT JOIN parts p ON p.state = 'live' \
-             LEFT JOIN sources s ON s.name = p.source WHERE h.id = 1",
+            "SELECT h.generation, h.rates_generation, h.ownership_generation, p.body, s.role FROM head h \
+             LEFT JOIN parts p ON p.state = 'live' LEFT JOIN sources s ON s.name = p.source WHERE h.id = 1",
         );
         let rows = query.fetch_all(self.pool()).await.during("read the live parts")?;
-        let (generation, rates_since, parts) = read_head(&rows)?;
-        let rates = self.rates_since(rates_since).await?;
-        let snapshot = Arc::new(Snapshot::new(generation, parts, rates_since, rates));
+        let Head { generation, rates_since, ownership_since, parts } = read_head(&rows)?;
+        let rates = (rates_since, self.rates_since(rates_since).await?);
+        let ownership = (ownership_since, self.ownership_since(ownership_since).await?);
+        let snapshot = Arc::new(Snapshot::new(generation, parts, rates, ownership));
         self.keep(&snapshot);
         Ok(snapshot)
     }
@@ -98,7 +112,8 @@ impl Catalog {
     /// [`CatalogError::GenerationGone`] when the sweeper was given one of those parts, there was no such generation yet,
     /// the catalog was rebuilt since and does not know all that was live then, or a source was given another role since.
     pub async fn snapshot_at(&self, generation: u64) -> Result<Arc<Snapshot>, CatalogError> {
-        let query = sqlx::query("SELECT generation, oldest, rates_generation FROM head WHERE id = 1");
+        let query =
+            sqlx::query("SELECT generation, oldest, rates_generation, ownership_generation FROM head WHERE id = 1");
         let head = query.fetch_one(self.pool()).await.during("read the generation")?;
         let current = head.count("generation")?;
         let gone = CatalogError::GenerationGone { asked: generation, current };
@@ -125,8 +140,10 @@ impl Catalog {
         }
         // They were as they are now, or as that generation had them.
         let rates_since = head.count("rates_generation")?.min(generation);
-        let rates = self.rates_since(rates_since).await?;
-        Ok(Arc::new(Snapshot::new(generation, parts, rates_since, rates)))
+        let rates = (rates_since, self.rates_since(rates_since).await?);
+        let ownership_since = head.count("ownership_generation")?.min(generation);
+        let ownership = (ownership_since, self.ownership_since(ownership_since).await?);
+        Ok(Arc::new(Snapshot::new(generation, parts, rates, ownership)))
     }
 
     /// The live part of a delivery.
@@ -275,8 +292,13 @@ fn read_balance(row: &AnyRow) -> Result<Balance, CatalogError> {
     })
 }
 
-/// The generation, that of the rates, and the live parts.
-type Head = (u64, u64, Vec<(Role, Part)>);
+/// The generation, those of rates and ownership, and the live parts.
+struct Head {
+    generation: u64,
+    rates_since: u64,
+    ownership_since: u64,
+    parts: Vec<(Role, Part)>,
+}
 
 /// One row for each part, or a single one without.
 fn read_head(rows: &[AnyRow]) -> Result<Head, CatalogError> {
@@ -284,7 +306,12 @@ fn read_head(rows: &[AnyRow]) -> Result<Head, CatalogError> {
     let read = |row: &AnyRow| Ok(row.optional_json("body")?.map(|part| Ok((role(row)?, part))));
     let parts = rows.iter().filter_map(|row| read(row).and_then(Option::transpose).transpose());
     let parts = parts.collect::<Result<_, CatalogError>>()?;
-    Ok((first.count("generation")?, first.count("rates_generation")?, parts))
+    Ok(Head {
+        generation: first.count("generation")?,
+        rates_since: first.count("rates_generation")?,
+        ownership_since: first.count("ownership_generation")?,
+        parts,
+    })
 }
 
 /// The role of the source of a part. Bills of a source that was never configured were imported, and count.

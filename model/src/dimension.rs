@@ -79,6 +79,7 @@ fixed_dimensions! {
     Owner "owner" "x_Team" false "Who is accountable for what the team spends, on the day of the charge.";
     Component "component" "x_Component" true "What the team builds and runs.";
     Environment "environment" "x_Environment" true "The environment, such as prod.";
+    Rule "rule" "x_OwnershipRule" false "The ownership rule that decided the team; `tag:<key>` where a tag did.";
 }
 
 /// The dimension is not known. The text names those that are.

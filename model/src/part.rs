@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::exact;
 use crate::query::Metric;
-use crate::{Currency, DateRange, DeliveryKey, Money, PartId, SourceName, TagKey};
+use crate::{Currency, DateRange, DeliveryKey, Money, PartId, PoolId, SourceName, TagKey};
 
 /// What a file of a part holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -466,6 +466,9 @@ pub struct Part {
     /// The file its `daily` rows share with other parts, once they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<Bundle>,
+    /// The pool whose cost its rows split: then they are no charges but transfers between teams, which add up to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolId>,
 }
 
 impl Part {
@@ -506,9 +509,12 @@ pub struct Versions {
     pub format: String,
     /// Of the normaliser.
     pub normaliser: u32,
-    /// Of the rules that gave its charges their owners.
+    /// Of how rules are applied to charges.
     #[serde(default = "first_rule_book")]
     pub rule_book: u32,
+    /// The fingerprint of the [book](crate::ownership::Book) that gave its charges their owners; empty when only tags did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rules: String,
     /// Of the file layout.
     pub layout: u32,
 }

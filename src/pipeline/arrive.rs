@@ -375,9 +375,11 @@ impl Work {
                 format: self.format.kind().to_owned(),
                 normaliser: self.format.version(),
                 rule_book: RULE_BOOK,
+                rules: String::new(),
                 layout: LAYOUT,
             },
             bundle: None,
+            pool: None,
             edition: self.origin.edition.clone(),
             provisional: self.origin.provisional.clone(),
         }

@@ -189,8 +189,15 @@ impl Bill {
             billed: BTreeMap::from([(Currency::USD, money("99999999999999999999.000000000000000001"))]),
             null_rows: BTreeMap::from([(Metric::Effective, rows)]),
             unpriced: 0,
-            versions: Versions { format: "focus".to_owned(), normaliser: 1, rule_book: 1, layout: 1 },
+            versions: Versions {
+                format: "focus".to_owned(),
+                normaliser: 1,
+                rule_book: 1,
+                rules: String::new(),
+                layout: 1,
+            },
             bundle: None,
+            pool: None,
         }
     }
 

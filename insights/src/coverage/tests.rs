@@ -41,8 +41,9 @@ fn part(source: &str, covered: &[&str], provisional: &[&str]) -> Part {
         billed: BTreeMap::new(),
         null_rows: BTreeMap::new(),
         unpriced: 0,
-        versions: Versions { format: "focus".to_owned(), normaliser: 1, rule_book: 1, layout: 1 },
+        versions: Versions { format: "focus".to_owned(), normaliser: 1, rule_book: 1, rules: String::new(), layout: 1 },
         bundle: None,
+        pool: None,
     }
 }
 

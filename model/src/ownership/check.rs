@@ -33,6 +33,12 @@ impl fmt::Display for OwnershipProblem {
     }
 }
 
+/// All of them, in one text.
+#[must_use]
+pub fn told(problems: &[OwnershipProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// The most characters of a name.
 const LONGEST: usize = 200;
 
@@ -235,7 +241,7 @@ impl Ownership {
 
 /// What rules decide, or what follows from it.
 fn is_assigned(dimension: &Dimension) -> bool {
-    let decided = [Fixed::Team, Fixed::Component, Fixed::Environment, Fixed::Department, Fixed::Owner];
+    let decided = [Fixed::Team, Fixed::Component, Fixed::Environment, Fixed::Rule, Fixed::Department, Fixed::Owner];
     decided.iter().any(|fixed| *dimension == Dimension::Fixed(*fixed))
 }
 

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use book::{Book, BookRule, Choice, Decides};
 pub use change::{Audited, Definition, Edit, Kind, Origin};
-pub use check::OwnershipProblem;
+pub use check::{OwnershipProblem, told};
 pub use dated::{Dated, Stretch};
 pub use lineage::Lineage;
 pub use registry::{Component, Event, Point, Series, Team, ValueMap};
@@ -63,6 +63,7 @@ pub struct Ownership {
     /// The rules, in their order.
     pub rules: Vec<(RuleId, Rule)>,
     /// Who says each of them.
+    #[serde(skip)]
     pub origins: BTreeMap<(Kind, String), Origin>,
 }
 
