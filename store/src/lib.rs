@@ -21,6 +21,7 @@ mod refusal;
 mod reshape;
 mod scan;
 mod scratch;
+mod share;
 mod sink;
 mod stage;
 
@@ -45,6 +46,7 @@ pub use footer::{Footer, Found, Unreadable};
 pub use group::{Group, GroupQuery, Keys, Segments};
 pub use refusal::Refusal;
 pub use scan::Scan;
+pub use share::{DailyRows, PoolPlan, SharePlan, SharedPart};
 pub use stage::{Stage, StageSpec, Staged};
 
 /// Queries that run at once; each uses every core already.

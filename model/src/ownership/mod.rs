@@ -31,7 +31,7 @@ pub use registry::{Component, Event, Point, Series, Team, ValueMap};
 pub use rule::{ByMetric, BySpend, Condition, Pool, Rule, Since, Split, Taken, Target, Value};
 pub use share::{DayFacts, NoRate, OwnSpend, Weights};
 
-use crate::{ComponentId, PoolId, RuleId, SeriesId, TeamId};
+use crate::{ComponentId, PoolId, RuleId, SeriesId, SourceName, TeamId};
 
 /// What the name of a pool's team begins with.
 pub const SHARED: &str = "shared:";
@@ -40,6 +40,12 @@ pub const SHARED: &str = "shared:";
 #[must_use]
 pub fn team_of_pool(pool: &PoolId) -> TeamId {
     TeamId::new(format!("{SHARED}{pool}"))
+}
+
+/// The source that its transfers are of.
+#[must_use]
+pub fn source_of_pool(pool: &PoolId) -> SourceName {
+    SourceName::new(format!("{SHARED}{pool}"))
 }
 
 /// The pool behind such a team.

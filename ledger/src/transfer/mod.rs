@@ -4,6 +4,8 @@
 //! unit each, to the shares that lost most, by name where they lost the same. So what is taken away is exactly what is given,
 //! for every cost of every row; a refund is split as the cost it pays back; what is not stated stays so.
 
+mod describe;
+
 use std::collections::BTreeMap;
 
 use bigdecimal::num_bigint::BigInt;
@@ -12,6 +14,8 @@ use outlay_model::query::Metric;
 use outlay_model::{Money, TeamId};
 use polars::prelude::{Column, DataFrame, IdxCa, IdxSize, NewChunkedArray, PlSmallStr, PolarsResult, StringChunked};
 use polars::prelude::{IntoColumn, IntoSeries as _};
+
+pub use describe::{DESCRIBED, Method, Usage, describe, prepare};
 
 use crate::decimal;
 use crate::schema::{TEAM, nulls_billed_column};
