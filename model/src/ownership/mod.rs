@@ -17,6 +17,7 @@ mod lineage;
 mod registry;
 mod rule;
 mod share;
+mod settling;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,7 @@ pub use lineage::Lineage;
 pub use registry::{Component, Event, Point, Series, Team, ValueMap};
 pub use rule::{ByMetric, BySpend, Condition, Pool, Rule, Since, Split, Taken, Target, Value};
 pub use share::{DayFacts, NoRate, OwnSpend, Weights};
+pub use settling::{Settling, SettlingFence, SettlingProgress};
 
 use crate::{ComponentId, PoolId, RuleId, SeriesId, SourceName, TeamId};
 
