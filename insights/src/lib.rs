@@ -9,6 +9,7 @@ mod convert;
 mod coverage;
 pub mod error;
 mod export;
+mod lineage;
 mod native;
 mod plan;
 mod rates;
