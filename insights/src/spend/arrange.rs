@@ -57,7 +57,7 @@ pub(super) fn pair_up(
 }
 
 /// Says where a cost is stated for only some charges, with both figures (P6).
-pub(super) fn warning_of_nulls<'a>(
+pub(crate) fn warning_of_nulls<'a>(
     cells: impl Iterator<Item = &'a Cell>,
     query: &SpendQuery,
     range: DateRange,

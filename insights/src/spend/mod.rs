@@ -14,7 +14,9 @@ use outlay_model::report::{Scope, SpendReport, Warning};
 
 use crate::coverage::complete_until;
 use crate::{InsightError, Insights};
-use arrange::{Pair, Table, fold, group_of, group_totals, page, pair_up, rows, sort, totals, warning_of_nulls};
+use arrange::{Pair, Table, fold, group_of, group_totals, page, pair_up, rows, sort, totals};
+
+pub(crate) use arrange::warning_of_nulls;
 
 impl Insights {
     /// Answers a spend query. The figures are the same on every day it may be asked; what is said of how sure they are
