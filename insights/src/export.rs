@@ -14,11 +14,13 @@ use outlay_model::export::{ExportHead, ExportQuery, ExportSums, Exported, FileKi
 use outlay_model::focus::FocusVersion;
 use outlay_model::query::{Metric, ParameterError};
 use outlay_model::report::{Scope, Warning};
-use outlay_model::{Filter, Granularity};
+use outlay_model::{Filter, Granularity, Money};
 use outlay_store::{ExportCounts, ExportPlan, ExportScan, GroupQuery, Segments, Store};
 
+use crate::convert::add;
 use crate::coverage::complete_until;
 use crate::error::company_only;
+use crate::lineage::{Asked, Counts};
 use crate::plan::{Need, Plan, charges, scoped};
 use crate::{InsightError, Insights};
 
@@ -49,6 +51,8 @@ impl Insights {
         if let Some(source) = &query.source {
             filter = filter.and(Filter::equals(Fixed::Source, source.as_str()));
         }
+        let asked = Asked::new(&snapshot.ownership, query.range, &filter, &[], Counts::Once);
+        let filter = asked.filter();
         let need = Need {
             range: query.range,
             basis: query.basis,
@@ -64,6 +68,7 @@ impl Insights {
             range: query.range,
             basis: query.basis,
             filter: filter.clone(),
+            by_day: asked.by_day(),
             columns: columns(query.version, &present),
             left_out: left_out(query.version, &present),
         };
@@ -86,7 +91,7 @@ impl Insights {
             generation: snapshot.generation,
             warnings,
         };
-        let stored = self.stored(&snapshot, &need).await?;
+        let stored = self.stored(&snapshot, &need, &asked).await?;
         Ok(Export { store: Arc::clone(&self.store), plan, head, stored })
     }
 
@@ -111,25 +116,30 @@ impl Insights {
     }
 
     /// What the charges add up to, as a spend query answers it.
-    async fn stored(&self, snapshot: &Snapshot, need: &Need<'_>) -> Result<ExportSums, InsightError> {
+    async fn stored(&self, snapshot: &Snapshot, need: &Need<'_>, asked: &Asked) -> Result<ExportSums, InsightError> {
         let mut stored = ExportSums::new();
         for metric in Metric::ALL {
-            let plan = Plan::new(snapshot, &Need { metric: Some(*metric), ..*need })?;
-            let groups = self.store.group(GroupQuery {
-                scans: plan.scans,
-                range: need.range,
-                basis: need.basis,
-                granularity: Granularity::Total,
-                filter: need.filter.clone(),
-                group_by: Vec::new(),
-                metric: Some(*metric),
-                may_be_null: plan.may_be_null,
-                only_currency: None,
-                segments: Segments::one(need.range.from()),
-                max_groups: MAX_CURRENCIES,
-            });
-            for group in groups.await? {
-                stored.entry(group.currency).or_default().insert(*metric, group.sum);
+            for stretch in &asked.stretches {
+                let (range, filter) = (stretch.days, &stretch.filter);
+                let plan = Plan::new(snapshot, &Need { range, filter, metric: Some(*metric), ..*need })?;
+                let groups = self.store.group(GroupQuery {
+                    scans: plan.scans,
+                    range,
+                    basis: need.basis,
+                    granularity: Granularity::Total,
+                    filter: filter.clone(),
+                    group_by: Vec::new(),
+                    metric: Some(*metric),
+                    may_be_null: plan.may_be_null,
+                    only_currency: None,
+                    segments: Segments::one(range.from()),
+                    max_groups: MAX_CURRENCIES,
+                });
+                for group in groups.await? {
+                    let sums = stored.entry(group.currency).or_default();
+                    let sum: &mut Option<Money> = sums.entry(*metric).or_default();
+                    *sum = add(*sum, group.sum)?;
+                }
             }
         }
         Ok(stored)

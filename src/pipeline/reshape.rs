@@ -62,7 +62,8 @@ impl Which {
 }
 
 fn staleness(part: &Part, daily_keys: &[TagKey]) -> Option<Stale> {
-    let Versions { format, normaliser, rule_book, layout } = &part.versions;
+    // Which rules it was owned by is for settling to bring up to date.
+    let Versions { format, normaliser, rule_book, layout, rules: _ } = &part.versions;
     // A format that this version does not know was made by a later one.
     let read_by = outlay_collectors::format(format).map_or(*normaliser, Format::version);
     let wanted: BTreeSet<&TagKey> = daily_keys.iter().filter(|key| part.tag_keys.contains(*key)).collect();

@@ -45,6 +45,8 @@ pub struct ExportPlan {
     pub basis: Basis,
     /// Which charges.
     pub filter: Filter,
+    /// Which of these on which days, in order; empty where the day makes no difference.
+    pub by_day: Vec<(DateRange, Filter)>,
     /// The columns.
     pub columns: Vec<ExportColumn>,
     /// Stored columns that have to stay behind.
@@ -53,7 +55,7 @@ pub struct ExportPlan {
 
 impl ExportPlan {
     fn rows(&self, only: Option<(u64, usize)>) -> Rows<'_> {
-        Rows { range: self.range, basis: self.basis, filter: &self.filter, only }
+        Rows { range: self.range, basis: self.basis, filter: &self.filter, by_day: &self.by_day, only }
     }
 }
 

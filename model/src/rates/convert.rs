@@ -145,7 +145,7 @@ impl Converted {
 }
 
 /// A fraction of units, half-even at 12 decimals.
-fn rounded(above: BigInt, below: &BigInt) -> Result<Money, MoneyError> {
+pub(crate) fn rounded(above: BigInt, below: &BigInt) -> Result<Money, MoneyError> {
     let below = below * UNIT;
     let (sign, above) = (above.sign(), BigInt::from(above.magnitude().clone()));
     let (mut whole, rest) = (&above / &below, above % &below);
