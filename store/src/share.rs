@@ -91,6 +91,15 @@ impl Store {
         PartFile::new(Layer::Daily, &source_of_pool(pool), part)
     }
 
+    /// The columns of its rows that charges have as well, but for those of tags.
+    #[must_use]
+    pub fn columns_of_transfers() -> BTreeSet<String> {
+        let dimensions = schema::daily_keys(&BTreeSet::new()).into_iter();
+        let costs = Metric::ALL.iter().map(|metric| metric.column().to_owned());
+        let described = transfer::DESCRIBED.iter().map(|name| (*name).to_owned());
+        dimensions.chain(costs).chain(described).chain([PART_ID.to_owned()]).collect()
+    }
+
     /// Splits pools, and says what their files hold, in their order. The files last when this returns.
     ///
     /// # Errors

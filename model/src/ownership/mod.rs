@@ -16,8 +16,8 @@ mod dated;
 mod lineage;
 mod registry;
 mod rule;
-mod share;
 mod settling;
+mod share;
 
 use std::collections::BTreeMap;
 
@@ -30,8 +30,8 @@ pub use dated::{Dated, Stretch};
 pub use lineage::Lineage;
 pub use registry::{Component, Event, Point, Series, Team, ValueMap};
 pub use rule::{ByMetric, BySpend, Condition, Pool, Rule, Since, Split, Taken, Target, Value};
-pub use share::{DayFacts, NoRate, OwnSpend, Weights};
 pub use settling::{Settling, SettlingFence, SettlingProgress};
+pub use share::{DayFacts, NoRate, OwnSpend, Weights};
 
 use crate::{ComponentId, PoolId, RuleId, SeriesId, SourceName, TeamId};
 
