@@ -12,6 +12,7 @@ mod record;
 mod recover;
 mod reread;
 mod reshape;
+mod share;
 mod sweep;
 
 pub use collect::{Collection, Collections, Link, Wanted, collect, connect, wanted};
@@ -21,4 +22,5 @@ pub use record::{forgotten, record, same_history};
 pub use recover::{LeftOut, Recovered, recover};
 pub use reread::reread;
 pub use reshape::{Stale, Which, keep_in_shape, rebuild, stale};
+pub use share::{Failed, Left, Shared, share};
 pub use sweep::sweep;
