@@ -13,13 +13,8 @@ pub(super) const LEASE: chrono::Duration = chrono::Duration::minutes(15);
 /// How often a sign of life is given.
 const RENEW_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Waits for work on a part, and gives signs of life until it is done.
-pub(super) async fn alive<T>(app: &App, part: &PartId, work: impl Future<Output = T>) -> T {
-    all_alive(app, std::slice::from_ref(part), work).await
-}
-
-/// The same, of several parts.
-pub(super) async fn all_alive<T>(app: &App, parts: &[PartId], work: impl Future<Output = T>) -> T {
+/// Waits for work on parts, and gives signs of life until it is done.
+pub(super) async fn alive<T>(app: &App, parts: &[PartId], work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     let mut ticks = interval(RENEW_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -67,6 +67,25 @@ async fn a_point_changes() {
 }
 
 #[tokio::test]
+async fn a_rule_moves_charges_into_a_pool() {
+    let house = two_months().await;
+    house
+        .import("gcp", "dns.csv", &october(&[("", 5, "dns", "3"), ("search", 5, "dns", "5"), ("", 9, "dns", "7")]))
+        .await;
+    same(&teams(&house).await, &[("ops", "1"), ("payments", "5"), ("search", "11"), ("unallocated", "10")]);
+    let before = transfers(&house).await;
+    let rule = json!({ "from": "2026-10-06", "when": "service = 'dns'", "pool": "tools" });
+    change(&house, vec![put(Kind::Rule, "dns", rule)]).await;
+    settle(&house).await;
+    // Only the ninth: 3.5 each.
+    same(&teams(&house).await, &[("ops", "4.5"), ("payments", "5"), ("search", "14.5"), ("unallocated", "3")]);
+    let after = transfers(&house).await;
+    assert_ne!(before[&key("tools", "2026-10")], after[&key("tools", "2026-10")]);
+    assert_eq!(before[&key("tools", "2026-09")], after[&key("tools", "2026-09")]);
+    add_up(&house).await;
+}
+
+#[tokio::test]
 async fn a_split_changes_from_a_day_on_and_a_pool_goes() {
     let house = two_months().await;
     let before = transfers(&house).await;

@@ -8,6 +8,7 @@ mod month;
 mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use chrono::NaiveDate;
 use outlay_catalog::{CatalogError, Intent, Rejects, Reowning, Run, Sharing, Snapshot};
@@ -17,7 +18,7 @@ use outlay_model::part::{Part, RunState, Versions};
 use outlay_model::{Currency, DeliveryKey, Money, PartId, PoolId};
 use outlay_store::{PoolPlan, SharePlan, SharedPart, Store};
 
-use super::lease::{LEASE, all_alive, clear_away};
+use super::lease::{LEASE, alive, clear_away};
 use crate::app::{App, now};
 use crate::id::{new_part, new_run};
 use month::{Facts, Month, months};
@@ -62,6 +63,13 @@ pub struct Failed {
     pub month: NaiveDate,
     /// Why, and what to do.
     pub message: String,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pool, month, message } = self;
+        write!(f, "{}: the pool {pool} is not split anew: {message}", month.format("%Y-%m"))
+    }
 }
 
 /// Splits the pools of these months (given by their first days), or of all, where they are not split as they should be.
@@ -203,7 +211,7 @@ async fn make_and_commit(
                 order: facts.order(month, plans),
             };
             let turn = app.staging.acquire().await?;
-            let made = all_alive(app, &parts, app.store.share(plan)).await?;
+            let made = alive(app, &parts, app.store.share(plan)).await?;
             drop(turn);
             made
         }
