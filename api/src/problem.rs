@@ -253,6 +253,7 @@ impl From<InsightError> for Problem {
             InsightError::RateMissing { .. } => Code::RateMissing,
             InsightError::NoHours { .. } => Code::NoHourlyDetail,
             InsightError::CursorGone => Code::CursorGone,
+            InsightError::TooFewPeers { .. } => Code::NotFound,
             InsightError::NotConfigured { .. } => Code::UnknownSource,
             InsightError::Forbidden => Code::Forbidden,
             InsightError::Overflow => Code::Overflow,

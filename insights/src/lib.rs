@@ -9,7 +9,9 @@ mod convert;
 mod coverage;
 pub mod error;
 mod export;
+mod lineage;
 mod native;
+mod owners;
 mod plan;
 mod rates;
 mod reconciliation;
@@ -24,8 +26,8 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use outlay_catalog::{Catalog, Snapshot};
 pub use outlay_catalog::{
-    Change, ChangePlace, ChangesQuery, DayFigures, JobsQuery, Refusal, RefusedFigure, RejectCount, Run, RunsQuery,
-    Wanted,
+    Change, ChangePlace, ChangesQuery, DayFigures, EventPlace, EventsQuery, JobsQuery, Refusal, RefusedFigure,
+    RejectCount, Run, RunsQuery, Wanted,
 };
 use outlay_model::Currency;
 use outlay_model::part::Layer;
@@ -35,6 +37,11 @@ use outlay_store::Store;
 
 pub use error::InsightError;
 pub use export::Export;
+pub use owners::{
+    About, Among, Claimed, ClaimedQuery, ComponentLine, ComponentReport, Components, OwnedQuery, Part, Peers,
+    PeersPeriod, Per, Position, Release, Releases, ReleasesQuery, Shortened, TagPart, TeamLine, TeamReport, Teams,
+    Unclaimed, UnclaimedLine, UnitCost, UnitCostQuery, UnitCostRow, Whose, Window,
+};
 pub use rates::{KnownRate, PublishedRate};
 pub use sources::{SourceDetail, SourceReport};
 pub use values::{DimensionInfo, DimensionValue, ValuesQuery};

@@ -6,7 +6,9 @@
 pub mod decimal;
 pub mod export;
 pub mod filter;
+pub mod labels;
 pub mod own;
 pub mod rollup;
 pub mod schema;
 pub mod tags;
+pub mod transfer;

@@ -17,10 +17,13 @@ mod footer;
 mod gather;
 mod group;
 mod home;
+mod moves;
+mod own;
 mod refusal;
 mod reshape;
 mod scan;
 mod scratch;
+mod share;
 mod sink;
 mod stage;
 
@@ -43,8 +46,12 @@ pub use error::StoreError;
 pub use export::{ExportCounts, ExportPlan, ExportScan};
 pub use footer::{Footer, Found, Unreadable};
 pub use group::{Group, GroupQuery, Keys, Segments};
+pub use moves::{Move, MovesQuery};
+pub use outlay_ledger::own::{Decision, Explained, Tried};
+pub use own::ExplainQuery;
 pub use refusal::Refusal;
 pub use scan::Scan;
+pub use share::{DailyRows, PoolPlan, SharePlan, SharedPart};
 pub use stage::{Stage, StageSpec, Staged};
 
 /// Queries that run at once; each uses every core already.
