@@ -69,6 +69,9 @@ pub enum InsightError {
     /// Somebody else says it, and it is changed there.
     #[error("{0}")]
     SaidElsewhere(String),
+    /// A point of a series cannot be so.
+    #[error("{0}")]
+    BadPoint(String),
     /// Nothing is said of it, as far as the caller may see.
     #[error("there is no {kind} {name:?}")]
     NotSaid {
@@ -117,6 +120,7 @@ impl From<CatalogError> for InsightError {
             CatalogError::NotConfigured { source_name } => Self::NotConfigured { source_name },
             CatalogError::OwnershipProblems(problems) => Self::OwnershipProblems(problems),
             CatalogError::SaidElsewhere { .. } => Self::SaidElsewhere(error.to_string()),
+            CatalogError::BadPoint { .. } => Self::BadPoint(error.to_string()),
             CatalogError::NotSaid { kind, name } => Self::NotSaid { kind, name },
             error => Self::Catalog(error),
         }

@@ -6,6 +6,7 @@
 
 mod buckets;
 mod convert;
+mod counted;
 mod coverage;
 pub mod error;
 mod export;
@@ -34,6 +35,7 @@ use outlay_model::rates::RateTable;
 use outlay_model::tags::TagSettings;
 use outlay_store::Store;
 
+pub use counted::{EventsTold, PointsTold, SettlingReport, Stale};
 pub use error::InsightError;
 pub use export::Export;
 pub use ownership::{AuditPlace, Changed, Defined};
