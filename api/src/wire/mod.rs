@@ -8,9 +8,11 @@ mod csv;
 mod export;
 mod jobs;
 mod lists;
+mod ownership;
 mod rows;
 mod runs;
 mod sources;
+mod why;
 mod wide;
 
 #[cfg(test)]
@@ -35,12 +37,20 @@ pub use jobs::{JobLine, JobProgress, job_json, jobs_json};
 pub use lists::{
     DimensionLine, Health, RateLine, Rates, Readiness, ValueLine, Values, dimensions_json, rates_json, values_json,
 };
+pub use ownership::{
+    AuditLine, EventsTold, PointsTold, Removed, SettlingLine, SettlingProgress, StaleLine, audit_json, changed_json,
+    definition_json, definitions_json, events_told_json, points_json, points_told_json, removed_json, settling_json,
+};
 pub use rows::{SpendRow, SpendRows, spend_rows};
 pub use runs::{
     ReconciliationLine, Refusal, RefusedFigure, RejectCount, RejectLine, Rejects, RunLine, reconciliation_json,
     rejects_json, run_json, runs_json,
 };
 pub use sources::{DayRunLine, DeliveryLine, SourceDetails, SourceLine, source_json, sources_json};
+pub use why::{
+    Costs, Explanation, Move, MoveTotal, Owners, Preview, TriedLine, WhoseRow, WhoseRows, explanation_json,
+    preview_json, whose_json,
+};
 pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, Table, TooWide, WideRow, spend_wide};
 
 /// Money in the OpenAPI document. What is written comes from [`Money`] or from exact decimals.
