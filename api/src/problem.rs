@@ -61,10 +61,12 @@ codes! {
     Forbidden = "forbidden", FORBIDDEN, "Not visible to this caller";
     /// No such path.
     NotFound = "not_found", NOT_FOUND, "No such path";
-    /// No charge ever had this team.
+    /// Neither the registry nor any charge names this team.
     UnknownTeam = "unknown_team", NOT_FOUND, "No such team";
     /// No charge ever had this service.
     UnknownService = "unknown_service", NOT_FOUND, "No such service";
+    /// Neither the registry nor any charge names this component.
+    UnknownComponent = "unknown_component", NOT_FOUND, "No such component";
     /// No run of this id.
     UnknownRun = "unknown_run", NOT_FOUND, "No such run";
     /// No source of this name.
@@ -99,6 +101,8 @@ codes! {
     NoHourlyDetail = "no_hourly_detail", UNPROCESSABLE_ENTITY, "No hourly detail";
     /// A sum that does not fit (P2).
     Overflow = "overflow", UNPROCESSABLE_ENTITY, "Sum too large";
+    /// Not enough teams to compare one with.
+    TooFewPeers = "too_few_peers", UNPROCESSABLE_ENTITY, "Too few peers";
     /// Bills leave out what the FOCUS version of an export demands.
     NullsNotAllowed = "nulls_not_allowed", UNPROCESSABLE_ENTITY, "Bills leave out what this FOCUS version demands";
     /// Catalog or store cannot be read now.
@@ -252,6 +256,7 @@ impl From<InsightError> for Problem {
             InsightError::TooManyRows { .. } => Code::TooManyRows,
             InsightError::RateMissing { .. } => Code::RateMissing,
             InsightError::NoHours { .. } => Code::NoHourlyDetail,
+            InsightError::TooFewPeers { .. } => Code::TooFewPeers,
             InsightError::CursorGone => Code::CursorGone,
             InsightError::NotConfigured { .. } => Code::UnknownSource,
             InsightError::Forbidden => Code::Forbidden,
