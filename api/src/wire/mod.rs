@@ -10,6 +10,7 @@ mod export;
 mod jobs;
 mod lists;
 mod owners;
+mod ownership;
 mod rows;
 mod runs;
 mod sources;
@@ -42,6 +43,10 @@ pub use lists::{
 pub use owners::{
     ComponentDetails, ComponentLine, Components, Grounds, TeamDetails, TeamLine, TeamSpend, Teams, WholeComponent,
     WholeTeam, component_json, components_json, team_json, teams_json,
+};
+pub use ownership::{
+    AuditLine, EventsTold, PointsTold, Removed, SettlingLine, SettlingProgress, StaleLine, audit_json, changed_json,
+    definition_json, definitions_json, events_told_json, points_json, points_told_json, removed_json, settling_json,
 };
 pub use rows::{SpendRow, SpendRows, spend_rows};
 pub use runs::{
