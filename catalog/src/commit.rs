@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use outlay_model::money::plain;
 use outlay_model::part::{Balance, BalanceKey, DaySum, Part, PartFile, RunState};
 use outlay_model::query::Metric;
-use outlay_model::{DeliveryKey, Fence, PartId, SourceName};
+use outlay_model::{DeliveryKey, Fence, PartId, PoolId, RunId, SourceName};
 use sqlx::AnyConnection;
 
 use crate::days::{self, Cause, Days};
@@ -62,9 +62,10 @@ impl Catalog {
             jobs::hold(&mut tx, fence, *now).await?;
         }
         let live = parts::live_id(&mut tx, &part.source, &part.delivery).await?;
+        let replaces = parts::same_bill(&mut tx, replaces.as_ref(), live.as_ref()).await?;
         still_live(&part.source, &part.delivery, replaces.as_ref(), live)?;
         runs::write(&mut tx, run).await?;
-        make_live(&mut tx, &commit, &days, &part.files, generation).await?;
+        make_live(&mut tx, &Commit { replaces, ..commit.clone() }, &days, &part.files, generation).await?;
         tx.commit().await.during("commit the part")?;
         Ok(generation)
     }
@@ -88,7 +89,7 @@ pub(crate) async fn make_live(
         }
         None => Days::new(),
     };
-    insert_part(conn, part, run, generation, *now).await?;
+    insert_part(conn, part, &run.id, generation, *now).await?;
     days::write(conn, &part.id, days).await?;
     if let Some(overlap) = days::overlap(conn, &part.source, &part.id).await? {
         return Err(CatalogError::Overlap(Box::new(overlap)));
@@ -100,12 +101,22 @@ pub(crate) async fn make_live(
 }
 
 /// Everything that can be checked without looking at the database.
-pub(crate) fn check(commit: &Commit) -> Result<Days, CatalogError> {
-    let Commit { part, run, balances, rejects, days, .. } = commit;
+fn check(commit: &Commit) -> Result<Days, CatalogError> {
+    let Commit { part, run, .. } = commit;
     check_run(run, &part.source, &part.delivery)?;
     let wrong = |what: String| Err(CatalogError::Inconsistent(format!("part {}: {what}", part.id)));
     if run.part.as_ref() != Some(&part.id) {
         return wrong(format!("run {} does not say it made it", run.id));
+    }
+    check_figures(commit)
+}
+
+/// Everything about its figures.
+pub(crate) fn check_figures(commit: &Commit) -> Result<Days, CatalogError> {
+    let Commit { part, run, balances, rejects, days, .. } = commit;
+    let wrong = |what: String| Err(CatalogError::Inconsistent(format!("part {}: {what}", part.id)));
+    if part.pool.is_some() {
+        return wrong("its rows are transfers, which no bill brings".to_owned());
     }
     if (run.rejected, run.unpriced) != (rejects.rows(), rejects.unpriced()) {
         let Run { rejected, unpriced, .. } = run;
@@ -195,16 +206,17 @@ pub(crate) fn still_live(
     Err(CatalogError::Superseded { source_name, delivery, expected, found })
 }
 
-async fn insert_part(
+/// Makes a part live, which is there since a time.
+pub(crate) async fn insert_part(
     conn: &mut AnyConnection,
     part: &Part,
-    run: &Run,
+    run: &RunId,
     generation: u64,
-    now: DateTime<Utc>,
+    at: DateTime<Utc>,
 ) -> Result<(), CatalogError> {
     let query = sqlx::query(
         "INSERT INTO parts (id, source, delivery, state, fingerprint, row_count, run, live_at, live_from_generation, \
-         body) VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9)",
+         body, pool) VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10)",
     );
     let query = query
         .bind(part.id.as_str())
@@ -212,10 +224,11 @@ async fn insert_part(
         .bind(part.delivery.as_str())
         .bind(part.fingerprint.as_str())
         .bind(sql::number(part.rows))
-        .bind(run.id.as_str())
-        .bind(sql::time(now))
+        .bind(run.as_str())
+        .bind(sql::time(at))
         .bind(sql::number(generation))
-        .bind(sql::json("a part", part)?);
+        .bind(sql::json("a part", part)?)
+        .bind(part.pool.as_ref().map(PoolId::as_str));
     query.execute(conn).await.during("make the part live")?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use outlay_model::ownership::{Kind, Origin, OwnershipProblem};
 use outlay_model::part::BalanceKey;
 use outlay_model::query::Metric;
-use outlay_model::{DeliveryKey, JobId, PartId, SourceName};
+use outlay_model::{DeliveryKey, JobId, PartId, SeriesId, SourceName};
 
 /// Any error as a source.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -83,6 +83,12 @@ pub enum CatalogError {
         /// What happened: what follows upon its name in a sentence.
         why: String,
     },
+    /// The lease on settling has ended: another replica has it, or may have it any moment. Stop working on it.
+    #[error("settling {why}; what was done so far stands, and whoever takes it on next does the rest")]
+    SettlingLost {
+        /// What happened: what follows upon its name in a sentence.
+        why: String,
+    },
     /// There is no such source in the configuration.
     #[error("no source {source_name} is configured; outlay sources lists those that are")]
     NotConfigured {
@@ -109,6 +115,16 @@ pub enum CatalogError {
         kind: Kind,
         /// Its name.
         name: String,
+    },
+    /// What a series is to count cannot be so.
+    #[error("series {:?} on {day}: {why}", series.as_str())]
+    BadPoint {
+        /// Which series.
+        series: SeriesId,
+        /// Which day.
+        day: NaiveDate,
+        /// What is wrong: a sentence.
+        why: String,
     },
     /// Two sources state the same days of the same billing account (P4).
     #[error("{0}")]
@@ -169,10 +185,12 @@ impl CatalogError {
             | Self::RatesMoved { .. }
             | Self::IntentExpired { .. }
             | Self::LeaseLost { .. }
+            | Self::SettlingLost { .. }
             | Self::NotConfigured { .. }
             | Self::OwnershipProblems(_)
             | Self::SaidElsewhere { .. }
             | Self::NotSaid { .. }
+            | Self::BadPoint { .. }
             | Self::Overlap(_)
             | Self::NotConserved(_)
             | Self::GenerationGone { .. }

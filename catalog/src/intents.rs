@@ -60,8 +60,7 @@ impl Catalog {
     /// When the database fails.
     pub async fn abandon(&self, part: &PartId) -> Result<(), CatalogError> {
         let mut tx = self.begin().await?;
-        let query = sqlx::query("UPDATE intents SET state = 'abandoned' WHERE part = $1 AND state = 'open'");
-        query.bind(part.as_str()).execute(&mut *tx).await.during("give the part up")?;
+        give_up(&mut tx, part).await?;
         tx.commit().await.during("give the part up")
     }
 }
@@ -115,16 +114,38 @@ pub(crate) async fn fulfil(
     if query.execute(&mut *conn).await.during("end the intent")?.rows_affected() == 0 {
         return Err(CatalogError::IntentExpired { part: part.clone() });
     }
-    let query = sqlx::query("SELECT layer, path FROM part_files WHERE part = $1").bind(part.as_str());
-    let rows = query.fetch_all(&mut *conn).await.during("read the files of the intent")?;
-    let mut named = Vec::with_capacity(rows.len());
-    for row in &rows {
-        named.push(PartFile { layer: row.word("layer")?, path: row.text("path")? });
-    }
+    let named = named(conn, part).await?;
     match files.iter().find(|file| !named.contains(file)) {
         Some(file) => {
             Err(CatalogError::Inconsistent(format!("part {part}: the file {} was never intended", file.path)))
         }
         None => Ok(()),
     }
+}
+
+/// The files that an open intent names.
+pub(crate) async fn files_of(
+    conn: &mut AnyConnection,
+    part: &PartId,
+    now: DateTime<Utc>,
+) -> Result<Vec<PartFile>, CatalogError> {
+    let query = sqlx::query("SELECT 1 FROM intents WHERE part = $1 AND state = 'open' AND expires_at > $2");
+    let query = query.bind(part.as_str()).bind(sql::time(now));
+    if query.fetch_optional(&mut *conn).await.during("read the intent")?.is_none() {
+        return Err(CatalogError::IntentExpired { part: part.clone() });
+    }
+    named(conn, part).await
+}
+
+async fn named(conn: &mut AnyConnection, part: &PartId) -> Result<Vec<PartFile>, CatalogError> {
+    let query = sqlx::query("SELECT layer, path FROM part_files WHERE part = $1").bind(part.as_str());
+    let rows = query.fetch_all(conn).await.during("read the files of the intent")?;
+    rows.iter().map(|row| Ok(PartFile { layer: row.word("layer")?, path: row.text("path")? })).collect()
+}
+
+/// Leaves the files of an intent to the sweeper.
+pub(crate) async fn give_up(conn: &mut AnyConnection, part: &PartId) -> Result<(), CatalogError> {
+    let query = sqlx::query("UPDATE intents SET state = 'abandoned' WHERE part = $1 AND state = 'open'");
+    query.bind(part.as_str()).execute(conn).await.during("give the part up")?;
+    Ok(())
 }

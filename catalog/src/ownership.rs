@@ -14,7 +14,7 @@ use sqlx::any::AnyRow;
 use crate::commit::raise_generation;
 use crate::error::During as _;
 use crate::sql::{self, Cell, Columns as _};
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, series};
 
 /// Changes that are made together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,8 @@ pub struct AuditQuery {
 }
 
 impl Catalog {
-    /// Changes who owns what, and gives the generation it holds from. What is said already changes nothing.
+    /// Changes who owns what, and gives the generation it holds from: the present one where all of it is said already. With the
+    /// definition of a series go its points.
     ///
     /// # Errors
     /// [`CatalogError::OwnershipProblems`], [`CatalogError::SaidElsewhere`], [`CatalogError::NotSaid`]: nothing has changed.
@@ -88,7 +89,7 @@ impl Catalog {
         );
         let query = query
             .bind(kind.map_or("", Kind::as_str))
-            .bind(name.as_deref().unwrap_or_default())
+            .bind(sql::without_nul(sql::text_or_empty(name.as_deref())))
             .bind(sql::number(generation))
             .bind(sql::number(position))
             .bind(i64::from(limit));
@@ -202,6 +203,9 @@ async fn write(
             );
             let query = query.bind(sql::number(generation)).bind(kind.as_str()).bind(name.as_str());
             query.execute(&mut *conn).await.during("replace what was said")?;
+        }
+        if *kind == Kind::Series && is.is_none() {
+            series::forget(conn, name).await?;
         }
         let (body_before, body_after) = (body(was)?, body(is)?);
         if let (Some((place, origin, _)), Some(body)) = (is, &body_after) {

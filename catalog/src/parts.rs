@@ -80,7 +80,7 @@ impl Catalog {
     /// # Errors
     /// When the database fails.
     pub async fn has_bills(&self) -> Result<bool, CatalogError> {
-        let query = sqlx::query("SELECT 1 FROM parts LIMIT 1");
+        let query = sqlx::query("SELECT 1 FROM parts WHERE pool IS NULL LIMIT 1");
         Ok(query.fetch_optional(self.pool()).await.during("look for commits")?.is_some())
     }
 
@@ -226,6 +226,26 @@ pub(crate) async fn live_id(
     let query = sqlx::query("SELECT id FROM parts WHERE source = $1 AND delivery = $2 AND state = 'live'");
     let row = query.bind(source.as_str()).bind(delivery.as_str()).fetch_optional(conn).await;
     row.during("read the live part")?.map(|row| Ok(PartId::new(row.text("id")?))).transpose()
+}
+
+/// The part that stands for the expected one: the live one, if it is the same bill whose charges got other owners meanwhile.
+/// What was held against the one holds against the other.
+pub(crate) async fn same_bill(
+    conn: &mut AnyConnection,
+    expected: Option<&PartId>,
+    live: Option<&PartId>,
+) -> Result<Option<PartId>, CatalogError> {
+    let (Some(expected), Some(live)) = (expected, live) else { return Ok(expected.cloned()) };
+    if expected == live {
+        return Ok(Some(expected.clone()));
+    }
+    let query = sqlx::query(
+        "SELECT 1 FROM parts e JOIN parts l ON l.source = e.source AND l.delivery = e.delivery AND l.run = e.run \
+         AND l.fingerprint = e.fingerprint WHERE e.id = $1 AND l.id = $2",
+    );
+    let query = query.bind(expected.as_str()).bind(live.as_str());
+    let same = query.fetch_optional(conn).await.during("compare parts")?.is_some();
+    Ok(Some(if same { live.clone() } else { expected.clone() }))
 }
 
 /// The generation from which a part is, or was, live, within a transaction.

@@ -6,17 +6,19 @@
 //!
 //! [`Catalog::restore`] makes the commits again, oldest first, through the checks they passed the first time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use outlay_model::PartId;
-use outlay_model::part::{Balance, DaySum, Part};
+use outlay_model::part::{Balance, DaySum, Part, PartFile};
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
 use crate::error::During as _;
 use crate::sql::{self, Columns as _};
-use crate::{Catalog, CatalogError, Commit, Intent, Rejects, Run, commit, days, intents, parts, refile, rejects, runs};
+use crate::{
+    Catalog, CatalogError, Commit, Intent, Rejects, Run, commit, days, intents, parts, refile, rejects, runs, settling,
+};
 
 /// Everything a commit made live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,19 +54,20 @@ impl Record {
 }
 
 impl Catalog {
-    /// The live parts whose record is not in the store yet, the oldest commit first.
+    /// The live parts whose record is not in the store yet, the oldest commit first. Transfers have none: they are made anew.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn unrecorded(&self) -> Result<Vec<PartId>, CatalogError> {
         let query = sqlx::query(
-            "SELECT id FROM parts WHERE state = 'live' AND recorded < edition ORDER BY live_from_generation, id",
+            "SELECT id FROM parts WHERE state = 'live' AND recorded < edition AND pool IS NULL \
+             ORDER BY live_from_generation, id",
         );
         let rows = query.fetch_all(self.pool()).await.during("list what is not recorded")?;
         rows.iter().map(|row| Ok(PartId::new(row.text("id")?))).collect()
     }
 
-    /// The record of a live part; `None` when it is not live any more.
+    /// The record of a live part; `None` when it is not live any more, or holds transfers.
     ///
     /// # Errors
     /// When the database fails.
@@ -72,7 +75,8 @@ impl Catalog {
         // One transaction, so that the record is of one moment.
         let mut tx = self.begin().await?;
         let query = sqlx::query(
-            "SELECT body, edition, run, live_at, live_from_generation FROM parts WHERE id = $1 AND state = 'live'",
+            "SELECT body, edition, run, live_at, live_from_generation FROM parts \
+             WHERE id = $1 AND state = 'live' AND pool IS NULL",
         );
         let row = query.bind(part.as_str()).fetch_optional(&mut *tx).await.during("read the part")?;
         let Some(row) = row else { return Ok(None) };
@@ -123,9 +127,9 @@ impl Catalog {
         // Rates may have been collected before the bills are back.
         let newest = newest.max(commit::generation(&mut tx).await?);
         let mut bundles: BTreeMap<PartId, Vec<(Part, Run)>> = BTreeMap::new();
-        for record in &records {
+        for (record, files) in records.iter().zip(kept_files(&records)) {
             set_generation(&mut tx, record.generation).await?;
-            restore_one(&mut tx, record).await?;
+            restore_one(&mut tx, record, files).await?;
             if let Some(bundle) = &record.part.bundle {
                 bundles.entry(bundle.id.clone()).or_default().push((record.part.clone(), record.run.clone()));
             }
@@ -137,6 +141,7 @@ impl Catalog {
         set_generation(&mut tx, last).await?;
         let query = sqlx::query("UPDATE head SET oldest = $1 WHERE id = 1").bind(sql::number(last));
         query.execute(&mut *tx).await.during("forget older generations")?;
+        settling::unsettle(&mut tx).await?;
         // Their records are in the store: that is where they come from.
         let query = sqlx::query("UPDATE parts SET recorded = edition");
         query.execute(&mut *tx).await.during("note the records")?;
@@ -147,10 +152,24 @@ impl Catalog {
     }
 }
 
-async fn restore_one(conn: &mut AnyConnection, record: &Record) -> Result<(), CatalogError> {
+/// The files of each record: those that hold its rows only. What the provider answered goes on to the part that took another's
+/// place with the same charges, so that both records name it: it is the later one's.
+fn kept_files(records: &[Record]) -> Vec<Vec<PartFile>> {
+    let mut named: BTreeSet<PartFile> = BTreeSet::new();
+    let mut kept: Vec<Vec<PartFile>> = Vec::with_capacity(records.len());
+    for record in records.iter().rev() {
+        kept.push(refile::own_files(&record.part).into_iter().filter(|file| named.insert(file.clone())).collect());
+    }
+    kept.reverse();
+    kept
+}
+
+async fn restore_one(conn: &mut AnyConnection, record: &Record, files: Vec<PartFile>) -> Result<(), CatalogError> {
     let Record { part, run, committed_at, .. } = record;
     let live = parts::live_id(conn, &part.source, &part.delivery).await?;
-    let commit = Commit {
+    // A bill whose charges got other owners since is there several times, and was brought once.
+    let told = runs::is_committed(conn, &run.id).await?;
+    let mut commit = Commit {
         part: part.clone(),
         run: run.clone(),
         balances: record.balances.clone(),
@@ -160,12 +179,16 @@ async fn restore_one(conn: &mut AnyConnection, record: &Record) -> Result<(), Ca
         fence: None,
         now: *committed_at,
     };
-    let days = commit::check(&commit)?;
-    runs::write(conn, run).await?;
-    let own_files = refile::own_files(part);
+    commit::check_run(run, &part.source, &part.delivery)?;
+    let days = commit::check_figures(&commit)?;
+    if told {
+        commit.rejects = Rejects::default();
+    } else {
+        runs::write(conn, run).await?;
+    }
     let (id, source) = (part.id.clone(), part.source.clone());
     let expires_at = *committed_at + chrono::TimeDelta::days(1);
-    let intent = Intent { part: id, run: run.id.clone(), source, files: own_files, expires_at };
+    let intent = Intent { part: id, run: run.id.clone(), source, files, expires_at };
     intents::write(conn, &intent).await?;
     commit::make_live(conn, &commit, &days, &intent.files, record.generation).await?;
     let query = sqlx::query("UPDATE parts SET edition = $1 WHERE id = $2");

@@ -102,10 +102,10 @@ fn check(refile: &Refile) -> Result<(), CatalogError> {
     Ok(())
 }
 
-/// The part's body, if it is live and as it was read.
-async fn exchange(conn: &mut AnyConnection, before: &Part, after: &Part) -> Result<(), CatalogError> {
+/// An error, unless the part is live and as it was read.
+pub(crate) async fn as_read(conn: &mut AnyConnection, before: &Part) -> Result<(), CatalogError> {
     let query = sqlx::query("SELECT body FROM parts WHERE id = $1 AND state = 'live'").bind(before.id.as_str());
-    let row = query.fetch_optional(&mut *conn).await.during("read the part")?;
+    let row = query.fetch_optional(conn).await.during("read the part")?;
     let found: Option<Part> = row.map(|row| row.json("body")).transpose()?;
     if found.as_ref() != Some(before) {
         return Err(CatalogError::Superseded {
@@ -115,6 +115,12 @@ async fn exchange(conn: &mut AnyConnection, before: &Part, after: &Part) -> Resu
             found: found.map(|part| part.id),
         });
     }
+    Ok(())
+}
+
+/// Says of a part something else, if it is live and as it was read.
+pub(crate) async fn exchange(conn: &mut AnyConnection, before: &Part, after: &Part) -> Result<(), CatalogError> {
+    as_read(conn, before).await?;
     let query = sqlx::query("UPDATE parts SET body = $1, edition = edition + 1 WHERE id = $2");
     let query = query.bind(sql::json("a part", after)?).bind(after.id.as_str());
     query.execute(conn).await.during("give the part other files")?;

@@ -248,6 +248,12 @@ pub(crate) async fn write(conn: &mut AnyConnection, run: &Run) -> Result<(), Cat
     }
 }
 
+/// Whether a run is there and committed, within a transaction.
+pub(crate) async fn is_committed(conn: &mut AnyConnection, id: &RunId) -> Result<bool, CatalogError> {
+    let query = sqlx::query("SELECT 1 FROM runs WHERE id = $1 AND state = 'committed'").bind(id.as_str());
+    Ok(query.fetch_optional(conn).await.during("read the run")?.is_some())
+}
+
 /// A run that is known to be there, within a transaction.
 pub(crate) async fn of(conn: &mut AnyConnection, id: &RunId) -> Result<Run, CatalogError> {
     let row = sqlx::query("SELECT * FROM runs WHERE id = $1").bind(id.as_str()).fetch_one(conn).await;

@@ -50,11 +50,22 @@ impl From<u64> for Cell {
     }
 }
 
-/// Writes many rows, several to a statement. `table` and `columns` are literals of this crate, never input.
+/// Writes many rows, several to a statement. What is named here are literals of this crate, never input.
 pub(crate) async fn insert_rows<const N: usize>(
     conn: &mut AnyConnection,
     table: &'static str,
     columns: [&'static str; N],
+    rows: Vec<[Cell; N]>,
+) -> Result<(), CatalogError> {
+    upsert_rows(conn, table, columns, "", rows).await
+}
+
+/// The same, with what is to be done where a row is there already. No two of the rows may be in each other's way.
+pub(crate) async fn upsert_rows<const N: usize>(
+    conn: &mut AnyConnection,
+    table: &'static str,
+    columns: [&'static str; N],
+    on_conflict: &'static str,
     rows: Vec<[Cell; N]>,
 ) -> Result<(), CatalogError> {
     let mut rows = rows.into_iter();
@@ -65,7 +76,8 @@ pub(crate) async fn insert_rows<const N: usize>(
         }
         // Only the statement of a full chunk comes again, so only that one is worth keeping prepared.
         let full = chunk.len() == ROWS_PER_INSERT;
-        let mut query = sqlx::query(AssertSqlSafe(insert_statement(table, columns, chunk.len()))).persistent(full);
+        let statement = insert_statement(table, columns, chunk.len()) + on_conflict;
+        let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(full);
         for cell in chunk.into_iter().flatten() {
             query = match cell {
                 Cell::Text(text) => query.bind(text),

@@ -50,10 +50,11 @@ impl Catalog {
         if let Some(fence) = fence {
             jobs::hold(&mut tx, fence, *now).await?;
         }
-        still_live(source, delivery, Some(part), live)?;
+        let part = parts::same_bill(&mut tx, Some(part), live.as_ref()).await?.unwrap_or_else(|| part.clone());
+        still_live(source, delivery, Some(&part), live)?;
         runs::write(&mut tx, run).await?;
-        let before = days::read(&mut tx, part).await?;
-        retire_part(&mut tx, part, generation, *now).await?;
+        let before = days::read(&mut tx, &part).await?;
+        retire_part(&mut tx, &part, generation, *now).await?;
         let cause = Cause { generation, source, delivery, run: &run.id, at: *now };
         days::write_changes(&mut tx, &cause, &days::differences(&before, &Days::new())).await?;
         tx.commit().await.during("withdraw the delivery")?;

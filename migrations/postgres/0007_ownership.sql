@@ -4,13 +4,13 @@
 -- What is said of a name, as JSON. What is changed keeps what it was, so that who reads an older generation sees the teams of then:
 -- a row counts from its first generation up to, but not including, its last. 'place' orders rules. 'origin' is who says it.
 CREATE TABLE ownership (
-    kind             TEXT COLLATE "C"   NOT NULL CHECK (kind IN ('team', 'component', 'map', 'pool', 'series', 'rule')),
-    name             TEXT COLLATE "C"   NOT NULL,
-    from_generation  BIGINT NOT NULL,
+    kind             TEXT COLLATE "C" NOT NULL CHECK (kind IN ('team', 'component', 'map', 'pool', 'series', 'rule')),
+    name             TEXT COLLATE "C" NOT NULL,
+    from_generation  BIGINT           NOT NULL,
     until_generation BIGINT,
-    place            BIGINT NOT NULL,
-    origin           TEXT COLLATE "C"   NOT NULL CHECK (origin IN ('api', 'file', 'backstage')),
-    body             TEXT COLLATE "C"   NOT NULL,
+    place            BIGINT           NOT NULL,
+    origin           TEXT COLLATE "C" NOT NULL CHECK (origin IN ('api', 'file', 'backstage')),
+    body             TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (kind, name, from_generation)
 );
 CREATE UNIQUE INDEX ownership_now ON ownership (kind, name) WHERE until_generation IS NULL;
@@ -20,25 +20,27 @@ ALTER TABLE head ADD COLUMN ownership_generation BIGINT NOT NULL DEFAULT 0;
 
 -- Every change of the above, for ever.
 CREATE TABLE audit (
-    generation  BIGINT NOT NULL,
-    position    BIGINT NOT NULL,
-    changed_at  TEXT COLLATE "C"   NOT NULL,
-    changed_by  TEXT COLLATE "C"   NOT NULL,
-    kind        TEXT COLLATE "C"   NOT NULL,
-    name        TEXT COLLATE "C"   NOT NULL,
+    generation  BIGINT           NOT NULL,
+    position    BIGINT           NOT NULL,
+    changed_at  TEXT COLLATE "C" NOT NULL,
+    changed_by  TEXT COLLATE "C" NOT NULL,
+    kind        TEXT COLLATE "C" NOT NULL,
+    name        TEXT COLLATE "C" NOT NULL,
     body_before TEXT COLLATE "C",
     body_after  TEXT COLLATE "C",
     PRIMARY KEY (generation, position)
 );
 CREATE INDEX audit_by_name ON audit (kind, name, generation);
 
--- What a series counts on a day. The empty text stands for no team, or no component. 'amount' is canonical decimal text.
+-- What a series counts on a day. The empty text stands for no team, or no component. 'amount' is canonical decimal text; 'told_at' is
+-- when it was last said.
 CREATE TABLE series_points (
     series    TEXT COLLATE "C" NOT NULL,
     day       TEXT COLLATE "C" NOT NULL,
     team      TEXT COLLATE "C" NOT NULL,
     component TEXT COLLATE "C" NOT NULL,
     amount    TEXT COLLATE "C" NOT NULL,
+    told_at   TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (series, day, team, component)
 );
 
@@ -49,6 +51,7 @@ CREATE TABLE events (
     version     TEXT COLLATE "C" NOT NULL,
     happened_at TEXT COLLATE "C" NOT NULL,
     body        TEXT COLLATE "C" NOT NULL,
+    told_at     TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (component, kind, version, happened_at)
 );
 CREATE INDEX events_by_time ON events (happened_at, component);
@@ -56,15 +59,19 @@ CREATE INDEX events_by_time ON events (happened_at, component);
 -- One row: the generation up to which every charge has the owner, and every pool the split, that it should have; and who is at it.
 -- 'fence' counts how often a replica has taken it on.
 CREATE TABLE settling (
-    id          BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
-    settled     BIGINT NOT NULL,
-    fence       BIGINT NOT NULL,
+    id          BIGINT           NOT NULL PRIMARY KEY CHECK (id = 1),
+    settled     BIGINT           NOT NULL,
+    fence       BIGINT           NOT NULL,
     holder      TEXT COLLATE "C",
     expires_at  TEXT COLLATE "C",
     started_at  TEXT COLLATE "C",
     finished_at TEXT COLLATE "C",
-    progress    TEXT COLLATE "C"   NOT NULL,
+    progress    TEXT COLLATE "C" NOT NULL,
     message     TEXT COLLATE "C",
     CHECK ((holder IS NULL) = (expires_at IS NULL))
 );
 INSERT INTO settling (id, settled, fence, progress) VALUES (1, 0, 0, '{}');
+
+-- The pool whose cost it splits, of a part that holds transfers between teams and no charges. What can be computed anew from bills
+-- is not recorded beside them.
+ALTER TABLE parts ADD COLUMN pool TEXT COLLATE "C";

@@ -32,13 +32,15 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_name ON audit (kind, name, generation);
 
--- What a series counts on a day. The empty text stands for no team, or no component. 'amount' is canonical decimal text.
+-- What a series counts on a day. The empty text stands for no team, or no component. 'amount' is canonical decimal text; 'told_at' is
+-- when it was last said.
 CREATE TABLE series_points (
     series    TEXT NOT NULL,
     day       TEXT NOT NULL,
     team      TEXT NOT NULL,
     component TEXT NOT NULL,
     amount    TEXT NOT NULL,
+    told_at   TEXT NOT NULL,
     PRIMARY KEY (series, day, team, component)
 );
 
@@ -49,6 +51,7 @@ CREATE TABLE events (
     version     TEXT NOT NULL,
     happened_at TEXT NOT NULL,
     body        TEXT NOT NULL,
+    told_at     TEXT NOT NULL,
     PRIMARY KEY (component, kind, version, happened_at)
 );
 CREATE INDEX events_by_time ON events (happened_at, component);
@@ -68,3 +71,7 @@ CREATE TABLE settling (
     CHECK ((holder IS NULL) = (expires_at IS NULL))
 );
 INSERT INTO settling (id, settled, fence, progress) VALUES (1, 0, 0, '{}');
+
+-- The pool whose cost it splits, of a part that holds transfers between teams and no charges. What can be computed anew from bills
+-- is not recorded beside them.
+ALTER TABLE parts ADD COLUMN pool TEXT;

@@ -16,6 +16,7 @@ mod dated;
 mod lineage;
 mod registry;
 mod rule;
+mod settling;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ pub use dated::{Dated, Stretch};
 pub use lineage::Lineage;
 pub use registry::{Component, Event, Point, Series, Team, ValueMap};
 pub use rule::{ByMetric, BySpend, Condition, Pool, Rule, Since, Split, Taken, Target, Value};
+pub use settling::{Settling, SettlingFence, SettlingProgress};
 
 use crate::{ComponentId, PoolId, RuleId, SeriesId, TeamId};
 
