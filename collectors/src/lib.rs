@@ -32,7 +32,7 @@ pub mod input;
 mod invoice;
 mod json_lines;
 mod kept;
-mod labels;
+use outlay_ledger::labels;
 mod months;
 mod native;
 pub mod normalise;

@@ -6,10 +6,12 @@
 
 mod buckets;
 mod convert;
+mod counted;
 mod coverage;
 pub mod error;
 mod export;
 mod native;
+mod ownership;
 mod plan;
 mod rates;
 mod reconciliation;
@@ -22,19 +24,21 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use outlay_catalog::{Catalog, Snapshot};
 pub use outlay_catalog::{
-    Change, ChangePlace, ChangesQuery, DayFigures, JobsQuery, Refusal, RefusedFigure, RejectCount, Run, RunsQuery,
-    Wanted,
+    AuditQuery, Change, ChangePlace, ChangesQuery, DayFigures, JobsQuery, Refusal, RefusedFigure, RejectCount, Run,
+    RunsQuery, Wanted,
 };
+use outlay_catalog::{Catalog, Snapshot};
 use outlay_model::Currency;
 use outlay_model::part::Layer;
 use outlay_model::rates::RateTable;
 use outlay_model::tags::TagSettings;
 use outlay_store::Store;
 
+pub use counted::{EventsTold, PointsTold, SettlingReport, Stale};
 pub use error::InsightError;
 pub use export::Export;
+pub use ownership::{AuditPlace, Changed, Defined};
 pub use rates::{KnownRate, PublishedRate};
 pub use sources::{SourceDetail, SourceReport};
 pub use values::{DimensionInfo, DimensionValue, ValuesQuery};

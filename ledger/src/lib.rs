@@ -6,6 +6,7 @@
 pub mod decimal;
 pub mod export;
 pub mod filter;
+pub mod labels;
 pub mod own;
 pub mod rollup;
 pub mod schema;

@@ -27,6 +27,9 @@ pub const PERIOD_WORDS: &str = "today, yesterday, last_<N>_days, last_<N>_months
     last_year, a day (2026-10-31), ISO week (2026-W44), month (2026-10), quarter (2026-Q3) or year (2026)";
 
 impl DateRange {
+    /// Every day there is.
+    pub const ALWAYS: Self = Self { from: NaiveDate::MIN, to: NaiveDate::MAX };
+
     /// The days from `from` up to, not including, `to`; `None` when that is no day at all.
     #[must_use]
     pub fn new(from: NaiveDate, to: NaiveDate) -> Option<Self> {

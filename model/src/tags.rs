@@ -1,6 +1,6 @@
 //! Tag keys: which spellings mean the same key, and which keys are kept where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,8 @@ pub struct TagSettings {
     /// Other spellings of a key, in order of preference: `team = ["Team", "owner-team"]`. Where a charge carries two of
     /// them the first wins (the key itself before its aliases) and the clash is counted.
     pub aliases: BTreeMap<String, Vec<String>>,
-    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership and aliases name.
+    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership rules and
+    /// aliases name.
     pub daily: Option<Vec<String>>,
 }
 
@@ -53,6 +54,13 @@ impl TagSettings {
     /// The keys the daily roll-up keeps, canonical.
     #[must_use]
     pub fn daily_keys(&self) -> Vec<TagKey> {
+        self.daily_keys_with(&BTreeSet::new())
+    }
+
+    /// The keys the daily roll-up keeps, canonical, where rules look at `used` as well: those come in as far as there is room,
+    /// unless the keys are configured.
+    #[must_use]
+    pub fn daily_keys_with(&self, used: &BTreeSet<TagKey>) -> Vec<TagKey> {
         let mut keys: Vec<&str> = match &self.daily {
             Some(keys) => keys.iter().map(|key| self.canonical(key).0).collect(),
             None => {
@@ -62,7 +70,16 @@ impl TagSettings {
         };
         keys.sort_unstable();
         keys.dedup();
+        if self.daily.is_none() {
+            for key in used {
+                let key = self.canonical(key.as_str()).0;
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+        }
         keys.truncate(MAX_DAILY_TAGS);
+        keys.sort_unstable();
         keys.into_iter().map(TagKey::new).collect()
     }
 
@@ -85,5 +102,28 @@ impl TagSettings {
             problems.push(format!("tags.daily: at most {MAX_DAILY_TAGS} keys, each multiplies the daily rows"));
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rules_look_at_is_kept_by_day_unless_that_is_configured() {
+        let aliases = [("cost-center".to_owned(), vec!["cc".to_owned()])].into();
+        let settings = TagSettings { aliases, daily: None };
+        let used: BTreeSet<TagKey> = ["cc", "zone", "team"].map(TagKey::new).into();
+        let words = |keys: Vec<TagKey>| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            words(settings.daily_keys_with(&used)),
+            "app component cost-center env environment service team zone"
+        );
+        assert_eq!(words(settings.daily_keys()), "app component cost-center env environment service team");
+        let settings = TagSettings { daily: Some(vec!["cc".to_owned()]), ..settings };
+        assert_eq!(words(settings.daily_keys_with(&used)), "cost-center");
+        let many: BTreeSet<TagKey> = (0..40).map(|key| TagKey::new(format!("a{key:02}"))).collect();
+        let kept = TagSettings::default().daily_keys_with(&many);
+        assert!(kept.len() == MAX_DAILY_TAGS && kept.contains(&TagKey::new("team")), "{kept:?}");
     }
 }

@@ -21,7 +21,7 @@ use super::table::table;
 use crate::app::{App, now};
 use crate::config::Source;
 use crate::id::new_job;
-use crate::pipeline::{Link, Progress, Wanted, WantedRates, connect, said, wanted, wanted_rates};
+use crate::pipeline::{self, Link, Progress, Wanted, WantedRates, connect, said, wanted, wanted_rates};
 use crate::scheduler::{Stop, holder, work};
 
 #[derive(Debug, clap::Args)]
@@ -88,6 +88,17 @@ pub(super) async fn run(arguments: &CollectArguments, app: &App) -> anyhow::Resu
                 fine = false;
                 eprintln!("outlay: {}: {error:#}", source.name);
             }
+        }
+    }
+    if !arguments.dry_run && !stop.asked.is_cancelled() {
+        // What came of each source stands; whose cost it is now is told when it cannot be said.
+        let bar = Bar::new();
+        let settled = pipeline::settle(app, &stop.asked, &|so_far| bar.settling(so_far)).await;
+        bar.0.finish_and_clear();
+        let settled = settled?;
+        if let Some(trouble) = settled.trouble() {
+            eprintln!("outlay: not all charges have the owners they should have: {trouble}");
+            fine &= settled.is_done();
         }
     }
     if arguments.format == TextFormat::Json {

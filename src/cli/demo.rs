@@ -98,6 +98,10 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     if runs.iter().any(|run| matches!(run.state, RunState::Refused | RunState::Failed)) {
         return Ok(ExitCode::FAILURE);
     }
+    let settled = pipeline::settle(&app, &CancellationToken::new(), &|_| {}).await?;
+    if let Some(trouble) = settled.trouble() {
+        anyhow::bail!("not all charges have the owners they should have: {trouble}");
+    }
     show(&app, today, &bills, &data, arguments).await?;
     if !arguments.no_serve {
         let ready = |address| eprintln!("Serving on http://{address} (Ctrl-C stops it)");

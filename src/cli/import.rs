@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use outlay_catalog::{RefusedFigure, Run};
 use outlay_collectors::{FORMATS, Format, Kind, format, kind};
 use outlay_model::money::plain;
+use outlay_model::ownership::SettlingProgress;
 use outlay_model::part::{Reject, RunState};
 use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, SourceName, Yields};
@@ -181,5 +182,14 @@ impl Progress for Bar {
 
     fn staged(&self, rows: u64) {
         self.0.inc(rows);
+    }
+
+    fn settling(&self, so_far: &SettlingProgress) {
+        if let Some(month) = so_far.month {
+            let SettlingProgress { parts, parts_done, charges, charges_done, .. } = so_far;
+            self.0.set_length(*charges);
+            self.0.set_position(*charges_done);
+            self.0.set_message(format!("owners, {}: {parts_done} of {parts} deliveries,", month.format("%Y-%m")));
+        }
     }
 }

@@ -11,6 +11,7 @@ use outlay_catalog::{CatalogError, Commit, Intent, Rejects, Run};
 use outlay_collectors::{CollectError, Coverage, Delivery, Format, Normaliser, Settings};
 use outlay_ledger::own::RULE_BOOK;
 use outlay_ledger::schema::LAYOUT;
+use outlay_model::ownership::Ownership;
 use outlay_model::part::{Balance, Force, Layer, Part, PartFile, RunState, Versions};
 use outlay_model::query::Metric;
 use outlay_model::{DateRange, DeliveryKey, Fence, PartId, SourceName};
@@ -165,9 +166,11 @@ async fn stage_and_commit(
         progress: Arc::clone(progress),
         stop,
         started: run.started_at,
+        ownership: Arc::clone(&app.catalog.snapshot().await?.ownership),
     };
     let (key, fingerprint) = (delivery.key.clone(), delivery.fingerprint.clone());
-    let done = alive(app, &part, tokio::task::spawn_blocking(move || work.stage(&delivery))).await?;
+    let done =
+        alive(app, std::slice::from_ref(&part), tokio::task::spawn_blocking(move || work.stage(&delivery))).await?;
     drop(turn);
     let held = app.catalog.renew(&part, now() + LEASE).await;
     if let Err(expired @ CatalogError::IntentExpired { .. }) = held {
@@ -186,7 +189,7 @@ async fn stage_and_commit(
     if run.refused.is_some() {
         return Ok(Outcome::Refused);
     }
-    let published = alive(app, &done.part.id, app.store.publish(&done.part.files)).await;
+    let published = alive(app, std::slice::from_ref(&part), app.store.publish(&done.part.files)).await;
     published.context("the delivery cannot be brought to the store")?;
     let at = now();
     let replaced = last.as_ref().map(|last| format!("replaces {} charges", last.rows));
@@ -261,6 +264,8 @@ struct Work {
     progress: Arc<dyn Progress>,
     stop: CancellationToken,
     started: DateTime<Utc>,
+    /// Whose cost is whose. Where that changes before the part is live, settling mends it.
+    ownership: Arc<Ownership>,
 }
 
 /// A staged delivery, ready for its guards.
@@ -283,14 +288,17 @@ enum StageError {
 
 impl Work {
     fn stage(&self, delivery: &Delivery) -> anyhow::Result<Done> {
-        let mut stage = self.store.stage(StageSpec {
+        let spec = StageSpec {
             part: self.part.clone(),
             source: self.source.clone(),
             delivery: delivery.key.clone(),
             fingerprint: delivery.fingerprint.clone(),
             columns: delivery.columns.clone(),
             tag_keys: delivery.tag_keys.clone(),
-        })?;
+        };
+        // On which days its charges are shows when they have been read.
+        let book = self.ownership.book(DateRange::ALWAYS);
+        let mut stage = self.store.stage(spec, &book, delivery.more_tags)?;
         let mut normaliser = Normaliser::new(delivery, &self.settings);
         let (mut rejects, mut rejected) = (Rejects::default(), RejectedSums::default());
         // Reading and writing each keep a core busy; a batch waits between them at most.
@@ -318,7 +326,7 @@ impl Work {
             let stage = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             Ok(read.map(|()| stage)?)
         })?;
-        let staged = stage.finish(&self.settings.tags.daily_keys())?;
+        let staged = stage.finish(&self.settings.tags.daily_keys_with(&self.ownership.tag_keys()))?;
         if let (Some(raw), Some(file)) = (&self.origin.raw, self.files.iter().find(|file| file.layer == Layer::Raw)) {
             self.store.keep(file, raw)?;
         }
@@ -375,7 +383,7 @@ impl Work {
                 format: self.format.kind().to_owned(),
                 normaliser: self.format.version(),
                 rule_book: RULE_BOOK,
-                rules: String::new(),
+                rules: staged.span().map_or_else(String::new, |days| self.ownership.book(days).fingerprint()),
                 layout: LAYOUT,
             },
             bundle: None,

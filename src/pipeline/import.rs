@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use outlay_catalog::{Rejects, Run};
 use outlay_collectors::{CollectError, Delivery, Format, deliveries, input, surveys};
+use outlay_model::ownership::SettlingProgress;
 use outlay_model::part::RunState;
 use outlay_model::{DeliveryKey, SourceName};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,8 @@ pub trait Progress: Send + Sync {
     fn staging(&self, key: &DeliveryKey, rows: u64);
     /// So many of them are done.
     fn staged(&self, rows: u64);
+    /// Charges get the owners they should have by now; so far it is.
+    fn settling(&self, _so_far: &SettlingProgress) {}
 }
 
 /// Nobody watches.
@@ -92,11 +95,30 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
         };
         runs.push(arrive(app, arrival, run, &progress).await?);
     }
+    settled(app, &*progress).await;
     if let Err(error) = keep_house(app).await {
         // The bills are in; this is only about what they replaced.
         tracing::warn!(error = format!("{error:#}"), "not all old files could be removed; the next import tries again");
     }
     Ok(runs)
+}
+
+/// The bills are in with the owners that held when they were read; what follows from them, or changed meanwhile, is settled.
+async fn settled(app: &App, progress: &dyn Progress) {
+    match super::settle(app, &CancellationToken::new(), &|so_far| progress.settling(so_far)).await {
+        Ok(settled) => {
+            if let Some(trouble) = settled.trouble() {
+                tracing::warn!(trouble, "not all charges have the owners they should have");
+            }
+        }
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::warn!(
+                error,
+                "charges could not be given their owners; the next import or outlay serve tries again"
+            );
+        }
+    }
 }
 
 pub(super) async fn keep_house(app: &App) -> anyhow::Result<()> {

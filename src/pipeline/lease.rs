@@ -13,8 +13,8 @@ pub(super) const LEASE: chrono::Duration = chrono::Duration::minutes(15);
 /// How often a sign of life is given.
 const RENEW_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Waits for work on a part, and gives signs of life until it is done.
-pub(super) async fn alive<T>(app: &App, part: &PartId, work: impl Future<Output = T>) -> T {
+/// Waits for work on parts, and gives signs of life until it is done.
+pub(super) async fn alive<T>(app: &App, parts: &[PartId], work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     let mut ticks = interval(RENEW_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -24,8 +24,10 @@ pub(super) async fn alive<T>(app: &App, part: &PartId, work: impl Future<Output 
         tokio::select! {
             done = &mut work => return done,
             _ = ticks.tick() => {
-                if let Err(error) = app.catalog.renew(part, now() + LEASE).await {
-                    tracing::warn!(%error, "the lease of a part could not be renewed; that is tried again");
+                for part in parts {
+                    if let Err(error) = app.catalog.renew(part, now() + LEASE).await {
+                        tracing::warn!(%error, "the lease of a part could not be renewed; that is tried again");
+                    }
                 }
             }
         }

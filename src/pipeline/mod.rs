@@ -1,4 +1,4 @@
-//! The order of the pipeline, written here once: list, fetch, survey, normalise, own, stage, check, commit, record, sweep (docs/ARCHITECTURE.md).
+//! The order of the pipeline, written here once: list, fetch, survey, normalise, own, stage, check, commit, record, settle, sweep (docs/ARCHITECTURE.md).
 
 mod arrive;
 mod balance;
@@ -10,8 +10,10 @@ mod purse;
 mod rates;
 mod record;
 mod recover;
+mod reown;
 mod reread;
 mod reshape;
+mod settle;
 mod sweep;
 
 pub use collect::{Collection, Collections, Link, Wanted, collect, connect, wanted};
@@ -21,4 +23,5 @@ pub use record::{forgotten, record, same_history};
 pub use recover::{LeftOut, Recovered, recover};
 pub use reread::reread;
 pub use reshape::{Stale, Which, keep_in_shape, rebuild, stale};
+pub use settle::{Settled, settle};
 pub use sweep::sweep;

@@ -40,7 +40,10 @@ pub enum Stale {
 pub async fn stale(app: &App, which: &Which) -> anyhow::Result<Vec<(Part, Stale)>> {
     let snapshot = app.catalog.snapshot().await?;
     let parts = snapshot.all().filter(|part| which.covers(part));
-    let keys = app.settings.tags.daily_keys();
+    let keys = DailyKeys {
+        must: app.settings.tags.daily_keys(),
+        may: app.settings.tags.daily_keys_with(&snapshot.ownership.tag_keys()),
+    };
     Ok(parts.filter_map(|part| Some((part.clone(), staleness(part, &keys)?))).collect())
 }
 
@@ -61,17 +64,31 @@ impl Which {
     }
 }
 
-fn staleness(part: &Part, daily_keys: &[TagKey]) -> Option<Stale> {
-    let Versions { format, normaliser, rule_book, layout } = &part.versions;
+/// The tag keys of a roll-up: those it must have, and those it may have besides, because rules look at them.
+struct DailyKeys {
+    must: Vec<TagKey>,
+    may: Vec<TagKey>,
+}
+
+impl DailyKeys {
+    /// Whether the part's are others. Rules come and go by the day: no roll-up is made anew for the keys they look at.
+    fn differ(&self, part: &Part) -> bool {
+        let has = |key: &&TagKey| part.tag_keys.contains(*key);
+        !self.must.iter().filter(has).all(|key| part.daily_tags.contains(key))
+            || !part.daily_tags.iter().all(|key| self.may.contains(key) || self.must.contains(key))
+    }
+}
+
+fn staleness(part: &Part, daily_keys: &DailyKeys) -> Option<Stale> {
+    let Versions { format, normaliser, rule_book, layout, .. } = &part.versions;
     // A format that this version does not know was made by a later one.
     let read_by = outlay_collectors::format(format).map_or(*normaliser, Format::version);
-    let wanted: BTreeSet<&TagKey> = daily_keys.iter().filter(|key| part.tag_keys.contains(*key)).collect();
     if part.files(Layer::Charges).next().is_none() {
         // What is kept no longer cannot be made anew.
         None
     } else if *normaliser < read_by || *rule_book < RULE_BOOK {
         Some(Stale::Charges)
-    } else if *layout < LAYOUT || part.daily_tags.iter().ne(wanted) {
+    } else if *layout < LAYOUT || daily_keys.differ(part) {
         Some(Stale::Daily)
     } else {
         None
@@ -92,7 +109,8 @@ pub async fn rebuild(app: &App, part: &Part) -> anyhow::Result<Run> {
         written: Some((id, file.clone())),
     };
     reshape(app, work, async || {
-        let staged = app.store.roll_up_again(part, &file, &app.settings.tags.daily_keys()).await?;
+        let used = app.catalog.snapshot().await?.ownership.tag_keys();
+        let staged = app.store.roll_up_again(part, &file, &app.settings.tags.daily_keys_with(&used)).await?;
         same_sums(app, part, &staged).await?;
         let charges = part.files.iter().filter(|file| file.layer != Layer::Daily).cloned();
         let after = Part {
@@ -108,7 +126,7 @@ pub async fn rebuild(app: &App, part: &Part) -> anyhow::Result<Run> {
 }
 
 /// The charges on disk must still be those that were committed.
-async fn same_sums(app: &App, part: &Part, staged: &Staged) -> anyhow::Result<()> {
+pub(super) async fn same_sums(app: &App, part: &Part, staged: &Staged) -> anyhow::Result<()> {
     let mut left: BTreeMap<(BalanceKey, Metric), BigDecimal> = staged.sums.clone();
     for (source, delivery, balance) in app.catalog.balances(Some(&part.source)).await? {
         if (source, delivery) == (part.source.clone(), part.delivery.clone()) {
@@ -242,7 +260,7 @@ async fn reshape(
     }
     let done = async {
         let parts = match &written {
-            Some((part, _)) => alive(app, part, write()).await?,
+            Some((part, _)) => alive(app, std::slice::from_ref(part), write()).await?,
             None => write().await?,
         };
         let at = now();

@@ -8,6 +8,7 @@
 //! Invariants: of each source at most one job is under way, whatever the number of replicas; what goes wrong in one
 //! source's job ends that job and no other; nothing here decides what is collected.
 
+mod settling;
 mod ticks;
 mod work;
 mod worker;
@@ -28,6 +29,7 @@ pub use work::{Ended, Stop, holder, work};
 pub struct Scheduler {
     ticks: ticks::Ticks,
     worker: JoinHandle<()>,
+    settling: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -42,8 +44,9 @@ impl Scheduler {
         let (stop, bell) = (CancellationToken::new(), Arc::new(Notify::new()));
         let ticks = ticks::Ticks::start(app, &bell, &stop).await?;
         let asked = Stop { asked: stop.clone(), within: stop_within };
+        let settling = tokio::spawn(settling::run(app.clone(), asked.clone()));
         let worker = tokio::spawn(worker::run(app.clone(), bell, asked));
-        Ok(Self { ticks, worker, stop })
+        Ok(Self { ticks, worker, settling, stop })
     }
 
     /// Takes nothing on any more, and asks what is under way to end.
@@ -55,8 +58,10 @@ impl Scheduler {
     pub async fn stopped(self) {
         self.stop.cancel();
         self.ticks.stop().await;
-        if let Err(error) = self.worker.await {
-            tracing::error!(%error, "the scheduler did not end as it should");
+        for task in [self.worker, self.settling] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the scheduler did not end as it should");
+            }
         }
     }
 }

@@ -10,16 +10,19 @@ use std::path::{Path, PathBuf};
 
 use bigdecimal::BigDecimal;
 use chrono::{Days, NaiveDate};
+use outlay_ledger::decimal;
+use outlay_ledger::own::Owner;
 use outlay_ledger::schema::{self, BILLING_PERIOD, LAYOUT, PART_ID, ROWS};
-use outlay_ledger::{decimal, own};
+use outlay_model::ownership::Book;
 use outlay_model::part::{BalanceKey, DaySum, Layer};
 use outlay_model::query::Metric;
 use outlay_model::{Currency, DeliveryKey, PartId, SourceName, TagKey};
 use polars::io::parquet::write::BatchedWriter;
 use polars::polars_utils::compression::ZstdLevel;
 use polars::prelude::{
-    Column, DataFrame, DataType, Engine, Expr, IntoLazy, KeyValueMetadata, LazyFrame, ParquetCompression,
-    ParquetWriter, PlRefPath, ScanArgsParquet, StatisticsOptions, col, lit,
+    Column, DataFrame, DataType, Engine, Expr, IntoColumn, IntoLazy, KeyValueMetadata, LazyFrame, NewChunkedArray,
+    ParquetCompression, ParquetWriter, PlRefPath, PlSmallStr, ScanArgsParquet, StatisticsOptions, StringChunked, col,
+    lit,
 };
 
 use crate::daily::{self, DailyFile};
@@ -53,6 +56,9 @@ pub struct StageSpec {
 pub struct Stage<'a> {
     store: &'a Store,
     spec: StageSpec,
+    owner: Owner,
+    /// Its columns, in their order.
+    columns: Vec<String>,
     writer: BatchedWriter<Sink>,
     why: Why,
     path: PathBuf,
@@ -115,17 +121,19 @@ impl Staged {
 }
 
 impl Store {
-    /// Starts writing a part. Its files must already be named in the catalog.
+    /// Starts writing a part whose charges find their owners by this book. With `more_tags`, their `Tags` hold keys that have no
+    /// column. Its files must already be named in the catalog.
     ///
     /// # Errors
-    /// [`StoreError`] when the file cannot be created.
-    pub fn stage(&self, spec: StageSpec) -> Result<Stage<'_>, StoreError> {
+    /// [`StoreError`] when the file cannot be created, or the book cannot be used.
+    pub fn stage(&self, spec: StageSpec, book: &Book, more_tags: bool) -> Result<Stage<'_>, StoreError> {
+        let owner = Owner::new(book, &spec.source, &self.tags, &self.privacy, more_tags)?;
         let path = self.home.staging(&file_path(&spec, Layer::Charges));
         let (sink, why) = Sink::create(&path)?;
-        let schema =
-            schema::of(schema::ordered(owned_columns(&spec).iter().map(String::as_str)).iter().map(String::as_str));
+        let columns = schema::ordered(owned_columns(&spec).iter().map(String::as_str));
+        let schema = schema::of(columns.iter().map(String::as_str));
         let writer = writer(sink, &spec, None).batched(&schema).map_err(|error| why.explain(error))?;
-        Ok(Stage { store: self, spec, writer, why, path, pending: None, rows: 0 })
+        Ok(Stage { store: self, spec, owner, columns, writer, why, path, pending: None, rows: 0 })
     }
 }
 
@@ -135,13 +143,11 @@ impl Stage<'_> {
     /// # Errors
     /// [`StoreError`] when the engine or the disk fails.
     pub fn write(&mut self, charges: DataFrame) -> Result<(), StoreError> {
-        let order: Vec<Expr> = schema::ordered(owned_columns(&self.spec).iter().map(String::as_str))
-            .iter()
-            .map(|name| col(name.as_str()))
-            .collect();
-        let part = lit(self.spec.part.as_str()).alias(PART_ID);
-        let owned = own::own(charges.lazy(), &self.spec.source, &self.spec.tag_keys).with_column(part).select(order);
-        let owned = owned.collect()?;
+        let part = std::iter::repeat_n(self.spec.part.as_str(), charges.height());
+        let part = StringChunked::from_iter_values(PlSmallStr::from_static(PART_ID), part).into_column();
+        let mut owned = self.owner.own(charges)?;
+        owned.with_column(part)?;
+        let owned = owned.select(self.columns.iter().map(String::as_str))?;
         self.rows += owned.height() as u64;
         match &mut self.pending {
             Some(pending) => {

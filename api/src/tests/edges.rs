@@ -130,7 +130,7 @@ async fn what_is_too_large_is_refused() {
     problem(&name, &[], StatusCode::URI_TOO_LONG, "uri_too_long").await;
     problem("/api/v1/rates", &[("Cookie", &long)], StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large")
         .await;
-    problem("/api/v1/rates", &[("Content-Length", "65537")], StatusCode::PAYLOAD_TOO_LARGE, "body_too_large").await;
+    problem("/api/v1/rates", &[("Content-Length", "1048577")], StatusCode::PAYLOAD_TOO_LARGE, "body_too_large").await;
     problem("/healthz", &[("Content-Length", "99999999999")], StatusCode::PAYLOAD_TOO_LARGE, "body_too_large").await;
 }
 

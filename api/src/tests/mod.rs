@@ -2,6 +2,7 @@
 
 mod documents;
 mod edges;
+mod ownership;
 
 use std::sync::Arc;
 use std::time::Duration;

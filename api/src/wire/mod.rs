@@ -8,6 +8,7 @@ mod csv;
 mod export;
 mod jobs;
 mod lists;
+mod ownership;
 mod rows;
 mod runs;
 mod sources;
@@ -34,6 +35,10 @@ pub use export::{ExportMetadata, export_metadata, export_name};
 pub use jobs::{JobLine, JobProgress, job_json, jobs_json};
 pub use lists::{
     DimensionLine, Health, RateLine, Rates, Readiness, ValueLine, Values, dimensions_json, rates_json, values_json,
+};
+pub use ownership::{
+    AuditLine, EventsTold, PointsTold, Removed, SettlingLine, SettlingProgress, StaleLine, audit_json, changed_json,
+    definition_json, definitions_json, events_told_json, points_json, points_told_json, removed_json, settling_json,
 };
 pub use rows::{SpendRow, SpendRows, spend_rows};
 pub use runs::{

@@ -98,6 +98,17 @@ impl Ownership {
         }
     }
 
+    /// The tag keys that rules look at, by the names they use.
+    #[must_use]
+    pub fn tag_keys(&self) -> BTreeSet<TagKey> {
+        let configured =
+            self.book(DateRange::ALWAYS).dimensions().into_iter().filter_map(|dimension| match dimension {
+                Dimension::Tag(key) => Some(key),
+                Dimension::Fixed(_) => None,
+            });
+        configured.collect()
+    }
+
     /// The rule on these days; `None` when it does not hold on any.
     fn entry(&self, id: &str, rule: &Rule, days: DateRange) -> Option<BookRule> {
         let from = rule.from.day().filter(|from| *from > days.from());

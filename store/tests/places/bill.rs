@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use outlay_ledger::{decimal, schema};
 use outlay_model::filter::Filter;
+use outlay_model::ownership::Book;
 use outlay_model::part::{Layer, PartFile};
 use outlay_model::query::{Basis, Metric};
 use outlay_model::{Currency, DateRange, DeliveryKey, Granularity, Money, PartId, SourceName};
@@ -46,7 +47,7 @@ pub fn charges(count: u32) -> DataFrame {
 pub async fn stage(store: &Arc<Store>, part: &str, count: u32) -> Staged {
     let (store, spec) = (Arc::clone(store), spec(part));
     let work = move || {
-        let mut stage = store.stage(spec).expect("starts");
+        let mut stage = store.stage(spec, &Book::default(), false).expect("starts");
         stage.write(charges(count)).expect("writes");
         stage.finish(&[]).expect("finishes")
     };

@@ -8,7 +8,7 @@ use polars::prelude::PlHashMap;
 
 /// The values of a column, each once, and the place in them of every row's.
 #[derive(Debug, Clone)]
-pub(crate) struct Labels<T> {
+pub struct Labels<T> {
     /// The values, in order of their first row.
     pub values: Vec<T>,
     /// Per row, which of them.
@@ -17,7 +17,7 @@ pub(crate) struct Labels<T> {
 
 impl<T: Copy + Eq + Hash> Labels<T> {
     /// Of the cells of a column.
-    pub(crate) fn of(cells: impl Iterator<Item = T>) -> Self {
+    pub fn of(cells: impl Iterator<Item = T>) -> Self {
         let mut known: PlHashMap<T, usize> = PlHashMap::default();
         let mut values: Vec<T> = Vec::new();
         let mut last = 0;
@@ -38,7 +38,8 @@ impl<T: Copy + Eq + Hash> Labels<T> {
 
 impl<T> Labels<T> {
     /// Something else said of the same rows.
-    pub(crate) fn map<U>(self, say: impl FnMut(T) -> U) -> Labels<U> {
+    #[must_use]
+    pub fn map<U>(self, say: impl FnMut(T) -> U) -> Labels<U> {
         Labels { values: self.values.into_iter().map(say).collect(), rows: self.rows }
     }
 }
