@@ -1,0 +1,147 @@
+//! `outlay rules`: the ownership rules, and where they are said.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use outlay_model::ownership::{Kind, Rule, Since, Value};
+use outlay_model::query::ParameterError;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::output::{TextFormat, print};
+use super::ownership::{all, carry_out, one};
+use super::table::table;
+use crate::app::App;
+use crate::ownership::{self, backstage};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RulesArguments {
+    #[command(subcommand)]
+    command: Option<RulesCommand>,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: TextFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommand {
+    /// Show one rule, as JSON
+    Show {
+        /// Which one
+        name: String,
+    },
+    /// Apply an ownership file: teams, components, maps, pools, series and rules become what it says
+    Apply {
+        /// The file, such as config/ownership.example.toml
+        file: PathBuf,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// How to answer
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: TextFormat,
+    },
+    /// Read a Backstage catalog: groups become teams, components components, InfraWallet's annotations rules
+    ImportBackstage {
+        /// A folder with catalog-info.yaml files, or the address of one [default: [ownership] backstage]
+        place: Option<String>,
+        /// From when on what differs from before holds: a day, or ever, which makes everything as the catalog says it and
+        /// removes what it does not say [default: today; the first time, ever]
+        #[arg(long, value_name = "DAY", value_parser = |text: &str| Since::try_from(text.to_owned()))]
+        from: Option<Since>,
+        /// Take what can be read where not everything can; nothing ends and nothing is removed then
+        #[arg(long)]
+        accept_partial: bool,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// How to answer
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: TextFormat,
+    },
+    /// Print the JSON schema of the ownership file
+    Schema,
+}
+
+impl RulesArguments {
+    /// Whether it needs neither catalog nor store.
+    pub(super) const fn is_schema(&self) -> bool {
+        matches!(self.command, Some(RulesCommand::Schema))
+    }
+}
+
+pub(super) async fn run(arguments: &RulesArguments, app: &App) -> anyhow::Result<ExitCode> {
+    let ownership = || async { anyhow::Ok(app.catalog.snapshot().await?.ownership.clone()) };
+    match &arguments.command {
+        None => {
+            let ownership = ownership().await?;
+            match arguments.format {
+                TextFormat::Json => {
+                    let rules = all(&ownership, Kind::Rule);
+                    print(&serde_json::to_string_pretty(&json!({ "data": rules }))?)
+                }
+                TextFormat::Table if ownership.rules.is_empty() => print(
+                    "there are no rules yet: the tags team, component, service, app, environment and env decide; say more in an \
+                     ownership file, and apply it with outlay rules apply FILE",
+                ),
+                TextFormat::Table => {
+                    let header = ["", "rule", "from", "to", "when", "assigns", "said by"].map(ToOwned::to_owned).into();
+                    let rows = ownership.rules.iter().enumerate().map(|(place, (id, rule))| {
+                        let origin = ownership.origin(Kind::Rule, id.as_str());
+                        let said_by = origin.map(|origin| origin.to_string()).unwrap_or_default();
+                        cells(place, id.as_str(), rule, said_by)
+                    });
+                    print(&table(header, rows.collect(), &[0]))
+                }
+            }
+        }
+        Some(RulesCommand::Show { name }) => {
+            print(&serde_json::to_string_pretty(&one(&*ownership().await?, Kind::Rule, name)?)?)
+        }
+        Some(RulesCommand::Apply { file, dry_run, format }) => {
+            carry_out(app, &ownership::of_file(app, file).await?, *dry_run, *format).await
+        }
+        Some(RulesCommand::ImportBackstage { place, from, accept_partial, dry_run, format }) => {
+            let configured = place.as_ref().or(app.ownership.backstage.as_ref());
+            let place = configured.ok_or_else(|| {
+                ParameterError::new("PLACE", "name a folder or an address, or set [ownership] backstage")
+            })?;
+            let mut request =
+                backstage::Request::of(app, place).map_err(|error| ParameterError::new("PLACE", error))?;
+            request.since = from.unwrap_or(request.since);
+            request.in_part = *accept_partial;
+            let planned = backstage::of_place(app, &request, &CancellationToken::new()).await?;
+            carry_out(app, &planned, *dry_run, *format).await
+        }
+        Some(RulesCommand::Schema) => print(&ownership::schema()),
+    }
+}
+
+fn cells(place: usize, name: &str, rule: &Rule, said_by: String) -> Vec<String> {
+    let value = |value: &Value| match value {
+        Value::Fixed(name) => name.clone(),
+        Value::From(taken) => {
+            let map = taken.map.as_ref().map(|map| format!(" by {map}")).unwrap_or_default();
+            let capture = taken.capture.as_ref().map(|capture| format!(" ~ {capture}")).unwrap_or_default();
+            format!("{}{capture}{map}", taken.from)
+        }
+    };
+    let assigned = [
+        ("team", rule.team.as_ref().map(value)),
+        ("pool", rule.pool.as_ref().map(ToString::to_string)),
+        ("component", rule.component.as_ref().map(value)),
+        ("environment", rule.environment.as_ref().map(value)),
+    ];
+    let assigned = assigned.iter().filter_map(|(what, value)| Some(format!("{what} {}", value.as_ref()?)));
+    let correction = if rule.correction { " (correction)" } else { "" };
+    vec![
+        place.to_string(),
+        format!("{name}{correction}"),
+        rule.from.to_string(),
+        rule.to.map(|to| to.to_string()).unwrap_or_default(),
+        rule.when.text().to_owned(),
+        assigned.collect::<Vec<_>>().join(", "),
+        said_by,
+    ]
+}
