@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use outlay_insights::{PeersPeriod, UnitCostQuery, UnitCostOf};
+use outlay_insights::{PeersPeriod, UnitCostOf, UnitCostQuery};
 use outlay_model::query::{ParameterError, SpendParams};
 use outlay_model::{ComponentId, Granularity, SeriesId, TeamId};
 use utoipa::IntoResponses;
@@ -201,7 +201,7 @@ pub fn unit_cost_query(api: &Api, whose: UnitCostOf, params: UnitCostParameters)
 }
 
 /// There is nothing of this name.
-pub fn unknown(whose: &Whose) -> Problem {
+pub fn unknown(whose: &UnitCostOf) -> Problem {
     match whose {
         UnitCostOf::Team(team) => unknown_team(team),
         UnitCostOf::Component(component) => unknown_component(component),

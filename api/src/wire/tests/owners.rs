@@ -3,7 +3,7 @@
 use outlay_insights::{
     About, Among, Claimed, ComponentLine, ComponentReport, OwnedQuery, Part, Peers, PeersPeriod, Per, Position,
     Release, Releases, ReleasesQuery, Shortened, TagPart, TeamLine, TeamReport, Teams, Unclaimed, UnclaimedLine,
-    UnitCost, UnitCostQuery, UnitCostOf, UnitCostRow, Window,
+    UnitCost, UnitCostOf, UnitCostQuery, UnitCostRow, Window,
 };
 use outlay_model::ownership::{Event, Origin};
 use outlay_model::query::Metric;
