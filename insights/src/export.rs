@@ -21,7 +21,7 @@ use crate::convert::add;
 use crate::coverage::complete_until;
 use crate::error::company_only;
 use crate::lineage::{Asked, Counts};
-use crate::plan::{Need, Plan, charges, scoped};
+use crate::plan::{Need, Plan, charges, scoped, transfers};
 use crate::{InsightError, Insights};
 
 /// Currencies of one export.
@@ -61,10 +61,13 @@ impl Insights {
             group_by: &[],
             metric: None,
         };
-        let parts = charges(&snapshot, &need)?;
-        let present: BTreeSet<String> = parts.iter().flat_map(|(part, _)| part.columns.iter().cloned()).collect();
+        let (parts, shared) = (charges(&snapshot, &need)?, transfers(&snapshot, &need));
+        let columns_of = parts.iter().chain(&shared).flat_map(|(part, _)| part.columns.iter().cloned());
+        let present: BTreeSet<String> = columns_of.collect();
+        let parts = parts.into_iter().map(|(part, scan)| ExportScan { scan, rows: Some(part.rows) });
+        let shared = shared.into_iter().map(|(_, scan)| ExportScan { scan, rows: None });
         let mut plan = ExportPlan {
-            scans: parts.into_iter().map(|(part, scan)| ExportScan { scan, rows: part.rows }).collect(),
+            scans: parts.chain(shared).collect(),
             range: query.range,
             basis: query.basis,
             filter: filter.clone(),
@@ -207,6 +210,15 @@ fn warnings(counts: &ExportCounts, query: &ExportQuery) -> Vec<Warning> {
             named.collect::<Vec<_>>().join(", ")
         );
         warnings.push(Warning { code: "columns_left_out", message });
+    }
+    if counts.transfers > 0 {
+        let nulls = match counts.transfers_lack.iter().cloned().collect::<Vec<_>>().join(", ") {
+            lack if lack.is_empty() => String::new(),
+            lack => format!("; they have no {lack}, which daily totals do not keep"),
+        };
+        let message =
+            format!("{} rows are no charges but transfers of shared cost between teams{nulls}", counts.transfers);
+        warnings.push(Warning { code: "transfers", message });
     }
     if query.version >= FocusVersion::V1_3 && !counts.stated.contains("HostProviderName") && counts.rows > 0 {
         let message = "no bill says whose infrastructure it is about: HostProviderName is null throughout".to_owned();

@@ -23,6 +23,7 @@ mod refusal;
 mod reshape;
 mod scan;
 mod scratch;
+mod share;
 mod sink;
 mod stage;
 
@@ -50,6 +51,7 @@ pub use outlay_ledger::own::{Decision, Explained, Tried};
 pub use own::ExplainQuery;
 pub use refusal::Refusal;
 pub use scan::Scan;
+pub use share::{DailyRows, PoolPlan, SharePlan, SharedPart};
 pub use stage::{Stage, StageSpec, Staged};
 
 /// Queries that run at once; each uses every core already.
