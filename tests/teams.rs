@@ -5,12 +5,14 @@ mod common;
 
 use common::server::Server;
 use common::{House, bill, today};
+use outlay::pipeline;
 use outlay_insights::{OwnedQuery, PeersPeriod};
 use outlay_model::ownership::{Event, Ownership, Point};
 use outlay_model::query::{Metric, SpendQuery, TargetCurrency};
 use outlay_model::report::Scope;
 use outlay_model::{ComponentId, Currency, DateRange, SeriesId, TeamId};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 /// `payments`, with `cards` in it, is part of `commerce` up to October 10, and of `platform` from then on.
 fn ownership() -> Value {
@@ -295,6 +297,47 @@ async fn coverage_says_what_to_claim_next() {
     assert_eq!(share(&none["team"]), "0 null 0 null");
     let (status, problem) = server.refused("coverage?currency=native").await;
     assert_eq!((status, &problem["code"]), (400, &json!("invalid_parameter")));
+}
+
+#[tokio::test]
+async fn what_is_shared_is_of_those_who_share_it() {
+    let house = house().await;
+    let mut shared = ownership();
+    // What came before October 10 waits in the pool.
+    let split = json!({ "fixed": { "payments": 3, "search": 1 } });
+    shared["pools"] = json!({ "network": { "split": [{ "from": "2026-10-10", "is": split }] } });
+    shared["rules"] = json!([["network", { "from": "ever", "when": "service = 'Amazon VPC'", "pool": "network" }]]);
+    house.say(&read(shared)).await;
+    let row = |day: &'static str, cost: &'static str| {
+        [
+            ("ChargePeriodStart", day),
+            ("ServiceName", "Amazon VPC"),
+            ("EffectiveCost", cost),
+            ("BillingAccountId", "0003"),
+        ]
+    };
+    let rows = [row("2026-10-05T00:00:00Z", "8"), row("2026-10-25T00:00:00Z", "4")];
+    house.import("network", "network.csv", &bill(&[&rows[0], &rows[1]])).await;
+    pipeline::settle(&house.app, &CancellationToken::new(), &|_| {}).await.expect("settles");
+    let server = Server::over(house).await;
+    let departments = server.get("spend?period=2026-10&group_by=department").await;
+    assert_eq!(
+        costs(&departments, "department"),
+        ["commerce 112", "platform 65", "unallocated 12", "shared:network 8", "found 3"]
+    );
+    let teams = server.get("teams?period=2026-10").await;
+    let of = |name: &str| {
+        let team = teams["data"].as_array().expect("rows").iter().find(|team| team["name"] == name).expect("a team");
+        format!("{} {}", team["spend"]["own"], team["spend"]["with_descendants"])
+    };
+    assert_eq!([of("payments"), of("search"), of("platform")], ["73 76", "101 101", "0 65"]);
+    assert_eq!([&teams["total"], &teams["unallocated"], &teams["in_pools"]], [&json!(200), &json!(12), &json!(8)]);
+    let coverage = server.get("coverage?period=2026-10").await;
+    let cost = |part: &str| coverage[part]["cost"].clone();
+    assert_eq!(
+        [cost("total"), cost("team"), cost("in_pools"), cost("unallocated"), cost("without_owner")],
+        [json!(200), json!(180), json!(8), json!(12), json!(3)]
+    );
 }
 
 #[tokio::test]

@@ -321,7 +321,6 @@ impl From<InsightError> for Problem {
             InsightError::NoHours { .. } => Code::NoHourlyDetail,
             InsightError::TooFewPeers { .. } => Code::TooFewPeers,
             InsightError::CursorGone => Code::CursorGone,
-            InsightError::TooFewPeers { .. } => Code::NotFound,
             InsightError::OwnershipProblems(problems) => {
                 let detail = told(&problems);
                 return Self::new(Code::OwnershipProblems, detail).with(problems);
