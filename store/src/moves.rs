@@ -85,6 +85,7 @@ impl Store {
                     range: query.range,
                     basis: Basis::Charge,
                     filter: &query.filter,
+                    by_day: &[],
                     only: Some((first, ROW_GROUP)),
                 };
                 let some = streamed(self.read(scan, held, needed.clone(), &rows)?)?;

@@ -317,15 +317,24 @@ fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     near.map_or_else(String::new, |near| format!(" (but {near:?})"))
 }
 
-/// What is wrong with a regular expression, with its position.
+/// What is wrong with a regular expression, with its position in characters from 1.
 fn regex_error(error: &regex::Error) -> String {
-    match error {
-        regex::Error::Syntax(text) => {
-            text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    let regex::Error::Syntax(text) = error else { return error.to_string() };
+    // The expression stands there in a line, and `^` below what is wrong in it. Several lines are numbered, and told as they are.
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.as_slice() {
+        [_, _, mark, error] if mark.contains('^') => {
+            let position = mark.chars().take_while(|c| *c == ' ').count().saturating_sub(INDENT) + 1;
+            format!("{} at position {position}", error.trim_start_matches("error: "))
         }
-        other => other.to_string(),
+        lines => {
+            lines.iter().map(|line| line.trim_end()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+        }
     }
 }
+
+/// Blanks before an expression in what is said of it.
+const INDENT: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -366,14 +375,14 @@ mod tests {
             serde_json::json!({ "rule": {
                 "a": { "from": "2026-10-01", "to": "2026-10-01", "when": "team = 'x' OR service = 'y'", "team": "unallocated" },
                 "b": { "from": "ever", "when": "TRUE" },
-                "c": { "from": "ever", "when": "TRUE", "team": { "from": "account_name", "capture": "(", "map": "teams" } },
+                "c": { "from": "ever", "when": "TRUE", "team": { "from": "account_name", "capture": "a-(", "map": "teams" } },
                 "d": { "from": "ever", "when": "TRUE", "team": "payments", "pool": "network" },
             } }),
             &[
                 r#"rule "a", to: 2026-10-01 is not after from (2026-10-01); to is the day after the last"#,
                 r#"rule "a", when: team is what rules decide, so none can ask for it; ask for tags, accounts, services"#,
                 r#"rule "b", team: the rule decides nothing: give team, pool, component or environment"#,
-                r#"rule "c", team.capture: regex parse error:;     (;     ^; error: unclosed group"#,
+                r#"rule "c", team.capture: unclosed group at position 3"#,
                 r#"rule "c", team.map: there is no map "teams"; add it first"#,
                 r#"rule "d", pool: a charge is of a team or of a pool: leave one out"#,
                 r#"rule "d", pool: there is no pool "network"; add it first"#,
