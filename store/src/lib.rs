@@ -25,6 +25,7 @@ mod scan;
 mod scratch;
 mod sink;
 mod stage;
+mod whose;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use own::ExplainQuery;
 pub use refusal::Refusal;
 pub use scan::Scan;
 pub use stage::{Stage, StageSpec, Staged};
+pub use whose::Whose;
 
 /// Queries that run at once; each uses every core already.
 const QUERIES: usize = 4;

@@ -12,6 +12,7 @@ mod ownership;
 mod rows;
 mod runs;
 mod sources;
+mod why;
 mod wide;
 
 #[cfg(test)]
@@ -46,6 +47,10 @@ pub use runs::{
     rejects_json, run_json, runs_json,
 };
 pub use sources::{DayRunLine, DeliveryLine, SourceDetails, SourceLine, source_json, sources_json};
+pub use why::{
+    Costs, Explanation, Move, MoveTotal, Owners, Preview, TriedLine, WhoseRow, WhoseRows, explanation_json,
+    preview_json, whose_json,
+};
 pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, Table, TooWide, WideRow, spend_wide};
 
 /// Money in the OpenAPI document. What is written comes from [`Money`] or from exact decimals.
