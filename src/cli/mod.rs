@@ -212,7 +212,15 @@ fn fail(error: &anyhow::Error) -> ExitCode {
                         | CatalogError::NotSaid { .. }
                 )
             )
-            || matches!(cause.downcast_ref::<InsightError>(), Some(InsightError::Parameter(_)))
+            || matches!(
+                cause.downcast_ref::<InsightError>(),
+                Some(
+                    InsightError::Parameter(_)
+                        | InsightError::NotSaid { .. }
+                        | InsightError::SaidElsewhere(_)
+                        | InsightError::OwnershipProblems(_)
+                )
+            )
     });
     eprintln!("outlay: {error:#}");
     ExitCode::from(if asked { 2 } else { 1 })

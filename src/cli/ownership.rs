@@ -7,17 +7,25 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use outlay_api::wire;
 use outlay_catalog::AuditQuery;
-use outlay_model::ownership::{Audited, Definition, Edit, Kind, Origin, Ownership};
-use outlay_model::query::ParameterError;
+use outlay_insights::{InsightError, Preview, SettlingReport};
+use outlay_model::Money;
+use outlay_model::ownership::{Audited, Definition, Edit, Kind, Origin, SettlingProgress};
+use outlay_model::query::{Metric, ParameterError};
+use outlay_model::report::Scope;
+use outlay_store::Move;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::output::{TextFormat, print};
+use super::import::Bar;
+use super::output::{TextFormat, cents, count, print};
 use super::table::table;
-use crate::app::App;
+use crate::app::{App, now};
 use crate::config::Place;
 use crate::config::tree::Said;
 use crate::ownership::{Change, Planned};
+use crate::pipeline::{self, Progress as _};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OwnershipCommand {
@@ -45,6 +53,9 @@ pub(super) enum OwnershipCommand {
         /// Only show what would change
         #[arg(long)]
         dry_run: bool,
+        /// Only show what would change, and which cost it would move
+        #[arg(long)]
+        preview: bool,
     },
     /// Say nothing of a name any more
     Remove {
@@ -56,6 +67,9 @@ pub(super) enum OwnershipCommand {
         /// Only show what would change
         #[arg(long)]
         dry_run: bool,
+        /// Only show what would change, and which cost it would move
+        #[arg(long)]
+        preview: bool,
     },
     /// Show who changed what, the latest first
     Audit {
@@ -72,6 +86,12 @@ pub(super) enum OwnershipCommand {
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         format: TextFormat,
     },
+    /// Show whether all charges have the owners, and all pools the splits, that they should have
+    Status {
+        /// How to answer
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: TextFormat,
+    },
 }
 
 fn kinds() -> impl TypedValueParser<Value = Kind> {
@@ -82,64 +102,44 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 pub(super) async fn run(command: &OwnershipCommand, app: &App) -> anyhow::Result<ExitCode> {
     match command {
         OwnershipCommand::Get { kind, name } => get(app, *kind, name.as_deref()).await,
-        OwnershipCommand::Set { kind, name, file, place, dry_run } => {
+        OwnershipCommand::Set { kind, name, file, place, dry_run, preview } => {
             let definition = read(*kind, file)?;
-            edit(app, Edit::Put { name: name.clone(), definition, place: *place }, *dry_run).await
+            edit(app, Edit::Put { name: name.clone(), definition, place: *place }, How::of(*dry_run, *preview)).await
         }
-        OwnershipCommand::Remove { kind, name, dry_run } => {
-            edit(app, Edit::Remove { kind: *kind, name: name.clone() }, *dry_run).await
+        OwnershipCommand::Remove { kind, name, dry_run, preview } => {
+            edit(app, Edit::Remove { kind: *kind, name: name.clone() }, How::of(*dry_run, *preview)).await
         }
         OwnershipCommand::Audit { kind, name, limit, format } => {
             let query = AuditQuery { kind: *kind, name: name.clone(), before: None };
-            let rows = app.catalog.audit(&query, *limit).await?;
-            let rows: Vec<Audited> = rows.into_iter().map(|(_, row)| row).collect();
+            let rows = app.insights.audit(&query, *limit, &Scope::Company).await?.rows;
             match format {
-                TextFormat::Json => print(&serde_json::to_string_pretty(&json!({ "data": rows }))?),
+                TextFormat::Json => print(&serde_json::to_string_pretty(&wire::audit_json(&rows, None))?),
                 TextFormat::Table if rows.is_empty() => print("nothing was changed yet"),
                 TextFormat::Table => print(&audit(&rows)),
+            }
+        }
+        OwnershipCommand::Status { format } => {
+            let report = app.insights.settling(&Scope::Company).await?;
+            match format {
+                TextFormat::Json => print(&serde_json::to_string_pretty(&wire::settling_json(&report))?),
+                TextFormat::Table => print(&status(&report)),
             }
         }
     }
 }
 
 async fn get(app: &App, kind: Kind, name: Option<&str>) -> anyhow::Result<ExitCode> {
-    let ownership = &app.catalog.snapshot().await?.ownership;
-    let text = match name {
-        Some(name) => serde_json::to_string_pretty(&one(ownership, kind, name)?)?,
-        None => serde_json::to_string_pretty(&json!({ "data": all(ownership, kind) }))?,
-    };
-    print(&text)
-}
-
-/// What is said of a name, with the name and who says it.
-pub(super) fn one(ownership: &Ownership, kind: Kind, name: &str) -> anyhow::Result<Value> {
-    Ok(described(ownership, kind, name).ok_or_else(|| {
-        ParameterError::new("NAME", format!("there is no {kind} {name:?}; outlay ownership get {kind} lists them"))
-    })?)
-}
-
-/// What is said of all names of a kind: rules in their order, all else by name.
-pub(super) fn all(ownership: &Ownership, kind: Kind) -> Vec<Value> {
-    let names: Vec<&str> = match kind {
-        Kind::Rule => ownership.rules.iter().map(|(id, _)| id.as_str()).collect(),
-        _ => ownership.origins.keys().filter(|(other, _)| *other == kind).map(|(_, name)| name.as_str()).collect(),
-    };
-    names.into_iter().filter_map(|name| described(ownership, kind, name)).collect()
-}
-
-fn described(ownership: &Ownership, kind: Kind, name: &str) -> Option<Value> {
-    let mut said = json!({ "name": name, "origin": ownership.origin(kind, name)? });
-    if kind == Kind::Rule {
-        said["place"] = ownership.rules.iter().position(|(id, _)| id.as_str() == name)?.into();
-    }
-    let definition = serde_json::to_value(ownership.definition(kind, name)?).ok()?;
-    match definition {
-        // A map's own names might be called so, too.
-        definition if kind == Kind::Map => said["map"] = definition,
-        Value::Object(fields) => fields.into_iter().for_each(|(key, value)| said[key] = value),
-        _ => return None,
-    }
-    Some(said)
+    let today = now().date_naive();
+    print(&match name {
+        Some(name) => {
+            let defined = app.insights.definition(kind, name, today, &Scope::Company).await?;
+            serde_json::to_string_pretty(&wire::definition_json(&defined))?
+        }
+        None => {
+            let defined = app.insights.definitions(kind, today, &Scope::Company).await?;
+            serde_json::to_string_pretty(&wire::definitions_json(&defined))?
+        }
+    })
 }
 
 /// Reads a definition, as JSON or as TOML.
@@ -176,11 +176,11 @@ fn toml(file: &Path, text: &str) -> anyhow::Result<Value> {
     Ok(said.read()?)
 }
 
-async fn edit(app: &App, edit: Edit, dry_run: bool) -> anyhow::Result<ExitCode> {
+async fn edit(app: &App, edit: Edit, how: How) -> anyhow::Result<ExitCode> {
     let known = &app.catalog.snapshot().await?.ownership;
     let (kind, name) = edit.subject();
     if matches!(edit, Edit::Remove { .. }) && known.origin(kind, name).is_none() {
-        one(known, kind, name)?;
+        return Err(InsightError::NotSaid { kind, name: name.to_owned() }.into());
     }
     let same = match &edit {
         Edit::Put { name, definition, place } => {
@@ -190,27 +190,137 @@ async fn edit(app: &App, edit: Edit, dry_run: bool) -> anyhow::Result<ExitCode> 
         Edit::Remove { .. } => false,
     };
     let edits = if same { Vec::new() } else { vec![edit] };
-    carry_out(app, &Planned::new(known, edits, Origin::Api, "cli"), dry_run, TextFormat::Table).await
+    carry_out(app, &Planned::new(known, edits, Origin::Api, "cli"), how, TextFormat::Table).await
 }
 
-/// Shows what is planned and, unless that is all that is asked for, does it.
-pub(super) async fn carry_out(
-    app: &App,
-    planned: &Planned,
-    dry_run: bool,
-    format: TextFormat,
-) -> anyhow::Result<ExitCode> {
-    if !dry_run {
+/// What is done about changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// They are made.
+    Make,
+    /// They are shown.
+    Show,
+    /// They are shown, with what they would move.
+    Preview,
+}
+
+impl How {
+    pub(super) const fn of(dry_run: bool, preview: bool) -> Self {
+        match (dry_run, preview) {
+            (_, true) => Self::Preview,
+            (true, false) => Self::Show,
+            (false, false) => Self::Make,
+        }
+    }
+}
+
+/// Shows what is planned and, where that is asked for, does it, with all that follows from it.
+pub(super) async fn carry_out(app: &App, planned: &Planned, how: How, format: TextFormat) -> anyhow::Result<ExitCode> {
+    if how == How::Make {
         planned.make(app).await?;
     }
     planned.notes.iter().for_each(|note| eprintln!("outlay: {note}"));
+    let preview = match how {
+        How::Preview => {
+            let edits = planned.edits.clone();
+            Some(app.insights.preview_of(edits, planned.origin, None, &Scope::Company).await?)
+        }
+        _ => None,
+    };
     match format {
         TextFormat::Json => {
-            print(&serde_json::to_string_pretty(&json!({ "data": planned.changes, "made": !dry_run }))?)?;
+            let mut said = json!({ "data": planned.changes, "made": how == How::Make });
+            if let Some(preview) = &preview {
+                said["moves"] = preview.moves.iter().map(move_json).collect::<Result<Vec<_>, _>>()?.into();
+            }
+            print(&serde_json::to_string_pretty(&said)?)?;
         }
-        TextFormat::Table => drop(print(&changes(&planned.changes, dry_run))?),
+        TextFormat::Table => {
+            let moves = preview.as_ref().map(|preview| format!("\n\n{}", moves(preview))).unwrap_or_default();
+            print(&format!("{}{moves}", changes(&planned.changes, how != How::Make)))?;
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    if how == How::Make { settled(app).await } else { Ok(ExitCode::SUCCESS) }
+}
+
+/// Gives charges the owners, and pools the splits, that follow from what was changed.
+pub(super) async fn settled(app: &App) -> anyhow::Result<ExitCode> {
+    let bar = Bar::new();
+    let settled = pipeline::settle(app, &CancellationToken::new(), &|so_far| bar.settling(so_far)).await;
+    bar.0.finish_and_clear();
+    let settled = settled?;
+    if let Some(trouble) = settled.trouble() {
+        eprintln!("outlay: not all charges have the owners they should have: {trouble}");
+    }
+    Ok(if settled.is_done() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn move_json(Move { month, from, to, currency, rows, costs }: &Move) -> Result<Value, serde_json::Error> {
+    let mut said = json!({ "month": month, "from": from, "to": to, "currency": currency, "charges": rows });
+    for (metric, cost) in Metric::ALL.iter().zip(costs) {
+        said[metric.as_str()] = serde_json::to_value(cost)?;
+    }
+    Ok(said)
+}
+
+/// What would move, for people.
+fn moves(preview: &Preview) -> String {
+    if preview.moves.is_empty() {
+        return "no cost would move".to_owned();
+    }
+    let effective = |costs: &[Option<Money>; 4]| {
+        let place = Metric::ALL.iter().position(|metric| *metric == Metric::Effective);
+        place.and_then(|place| costs[place]).map_or_else(|| "–".to_owned(), cents)
+    };
+    let header = ["month", "from", "to", "charges", "effective", ""].map(ToOwned::to_owned).into();
+    let rows = preview.moves.iter().map(|moved| {
+        vec![
+            moved.month.format("%Y-%m").to_string(),
+            moved.from.clone(),
+            moved.to.clone(),
+            count(moved.rows),
+            effective(&moved.costs),
+            moved.currency.to_string(),
+        ]
+    });
+    let mut text = table(header, rows.collect(), &[3, 4]);
+    for (currency, total) in &preview.totals {
+        text.push_str(&format!("\n\n{} charges, {} {currency} would move", count(total.rows), effective(&total.costs)));
+    }
+    if preview.expired.charges > 0 {
+        let charges = count(preview.expired.charges);
+        text.push_str(&format!("\n{charges} charges keep the owners they have: their detail is kept no longer"));
+    }
+    text
+}
+
+fn status(report: &SettlingReport) -> String {
+    let SettlingReport { settling, stale, expired } = report;
+    let mut text = match (settling.is_settled(), &settling.holder, settling.finished_at) {
+        (true, ..) => "all charges have the owners, and all pools the splits, that they should have".to_owned(),
+        (false, Some(holder), None) => {
+            let SettlingProgress { parts, parts_done, charges, charges_done, month } = &settling.progress;
+            let month = month.map(|month| format!("{}, ", month.format("%Y-%m"))).unwrap_or_default();
+            format!(
+                "{holder} is at it: {month}{parts_done} of {parts} deliveries, {} of {} charges",
+                count(*charges_done),
+                count(*charges)
+            )
+        }
+        (false, ..) => format!(
+            "{} deliveries with {} charges are to be looked at; outlay serve does it, or the next command that changes something",
+            stale.parts,
+            count(stale.charges)
+        ),
+    };
+    if let Some(message) = &settling.message {
+        text.push_str(&format!("\nthe last time: {message}"));
+    }
+    if expired.charges > 0 {
+        let charges = count(expired.charges);
+        text.push_str(&format!("\n{charges} charges keep the owners they have: their detail is kept no longer"));
+    }
+    text
 }
 
 /// Changes for people: a line each, and below a changed one what differs.

@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use outlay_insights::Explanation;
+use chrono::NaiveDate;
 use clap::Subcommand;
+use outlay_api::wire;
+use outlay_model::Dimension;
+use outlay_model::dimension::DimensionError;
 use outlay_model::ownership::{Kind, Rule, Since, Value};
 use outlay_model::query::ParameterError;
-use serde_json::json;
+use outlay_model::report::Scope;
 use tokio_util::sync::CancellationToken;
 
 use super::output::{TextFormat, print};
-use super::ownership::{all, carry_out, one};
+use super::ownership::{How, carry_out};
 use super::table::table;
-use crate::app::App;
+use crate::app::{App, now};
 use crate::ownership::{self, backstage};
 
 #[derive(Debug, clap::Args)]
@@ -38,6 +43,9 @@ enum RulesCommand {
         /// Only show what would change
         #[arg(long)]
         dry_run: bool,
+        /// Only show what would change, and which cost it would move
+        #[arg(long)]
+        preview: bool,
         /// How to answer
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         format: TextFormat,
@@ -56,9 +64,29 @@ enum RulesCommand {
         /// Only show what would change
         #[arg(long)]
         dry_run: bool,
+        /// Only show what would change, and which cost it would move
+        #[arg(long)]
+        preview: bool,
         /// How to answer
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         format: TextFormat,
+    },
+    /// Show what applying an ownership file would move, from team to team; the same as apply --preview
+    Preview {
+        /// The file
+        file: PathBuf,
+        /// How to answer
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: TextFormat,
+    },
+    /// Show whose a charge would be, and why: outlay rules explain --day 2026-10-05 account_name=shared-prod tags.team=pay
+    Explain {
+        /// The day of the charge
+        #[arg(long, value_name = "DAY")]
+        day: Option<NaiveDate>,
+        /// What it says: dimensions and their values
+        #[arg(required = true, value_name = "DIMENSION=VALUE", value_parser = value)]
+        values: Vec<(Dimension, String)>,
     },
     /// Print the JSON schema of the ownership file
     Schema,
@@ -78,8 +106,9 @@ pub(super) async fn run(arguments: &RulesArguments, app: &App) -> anyhow::Result
             let ownership = ownership().await?;
             match arguments.format {
                 TextFormat::Json => {
-                    let rules = all(&ownership, Kind::Rule);
-                    print(&serde_json::to_string_pretty(&json!({ "data": rules }))?)
+                    let today = now().date_naive();
+                    let rules = app.insights.definitions(Kind::Rule, today, &Scope::Company).await?;
+                    print(&serde_json::to_string_pretty(&wire::definitions_json(&rules))?)
                 }
                 TextFormat::Table if ownership.rules.is_empty() => print(
                     "there are no rules yet: the tags team, component, service, app, environment and env decide; say more in an \
@@ -97,12 +126,13 @@ pub(super) async fn run(arguments: &RulesArguments, app: &App) -> anyhow::Result
             }
         }
         Some(RulesCommand::Show { name }) => {
-            print(&serde_json::to_string_pretty(&one(&*ownership().await?, Kind::Rule, name)?)?)
+            let rule = app.insights.definition(Kind::Rule, name, now().date_naive(), &Scope::Company).await?;
+            print(&serde_json::to_string_pretty(&wire::definition_json(&rule))?)
         }
-        Some(RulesCommand::Apply { file, dry_run, format }) => {
-            carry_out(app, &ownership::of_file(app, file).await?, *dry_run, *format).await
+        Some(RulesCommand::Apply { file, dry_run, preview, format }) => {
+            carry_out(app, &ownership::of_file(app, file).await?, How::of(*dry_run, *preview), *format).await
         }
-        Some(RulesCommand::ImportBackstage { place, from, accept_partial, dry_run, format }) => {
+        Some(RulesCommand::ImportBackstage { place, from, accept_partial, dry_run, preview, format }) => {
             let configured = place.as_ref().or(app.ownership.backstage.as_ref());
             let place = configured.ok_or_else(|| {
                 ParameterError::new("PLACE", "name a folder or an address, or set [ownership] backstage")
@@ -112,10 +142,49 @@ pub(super) async fn run(arguments: &RulesArguments, app: &App) -> anyhow::Result
             request.since = from.unwrap_or(request.since);
             request.in_part = *accept_partial;
             let planned = backstage::of_place(app, &request, &CancellationToken::new()).await?;
-            carry_out(app, &planned, *dry_run, *format).await
+            carry_out(app, &planned, How::of(*dry_run, *preview), *format).await
+        }
+        Some(RulesCommand::Preview { file, format }) => {
+            carry_out(app, &ownership::of_file(app, file).await?, How::Preview, *format).await
+        }
+        Some(RulesCommand::Explain { day, values }) => {
+            let day = day.unwrap_or_else(|| now().date_naive());
+            let values = values.iter().cloned().collect();
+            print(&explained(&app.insights.explain(day, values, &Scope::Company).await?))
         }
         Some(RulesCommand::Schema) => print(&ownership::schema()),
     }
+}
+
+fn value(text: &str) -> Result<(Dimension, String), String> {
+    let (dimension, value) = text.split_once('=').ok_or("write DIMENSION=VALUE, such as service='Amazon EC2'")?;
+    Ok((dimension.trim().parse().map_err(|error: DimensionError| error.to_string())?, value.to_owned()))
+}
+
+/// Every rule with what came of it, and whose the charge is.
+fn explained(explanation: &Explanation) -> String {
+    let header = ["rule", "holds", "passes", "team", "component", "environment"].map(ToOwned::to_owned).into();
+    let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let rows = explanation.rules.iter().zip(&explanation.explained.tried).map(|(rule, tried)| {
+        let has = |name: &Option<String>| name.clone().unwrap_or_default();
+        vec![
+            rule.id.clone(),
+            yes(tried.on_day),
+            yes(tried.passes),
+            has(&tried.team),
+            has(&tried.component),
+            has(&tried.environment),
+        ]
+    });
+    let decision = &explanation.explained.decision;
+    let by = decision.rule.as_ref().map_or_else(|| "by no rule".to_owned(), |rule| format!("by {rule}"));
+    let mut text = format!("{}\n\nteam {}, {by}", table(header, rows.collect(), &[]), decision.team);
+    for (what, name) in [("component", &decision.component), ("environment", &decision.environment)] {
+        if let Some(name) = name {
+            text.push_str(&format!("\n{what} {name}"));
+        }
+    }
+    text
 }
 
 fn cells(place: usize, name: &str, rule: &Rule, said_by: String) -> Vec<String> {

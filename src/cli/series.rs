@@ -14,6 +14,7 @@ use outlay_model::{ComponentId, SeriesId};
 use serde_json::json;
 
 use super::output::{TextFormat, count, inclusive, print};
+use super::ownership::settled;
 use super::table::table;
 use crate::app::{App, now};
 use crate::ownership::points;
@@ -50,7 +51,8 @@ pub(super) async fn series(command: &SeriesCommand, app: &App) -> anyhow::Result
     print(&match days {
         Some(days) => format!("{name}: {} points, {}", count(points.len() as u64), inclusive(days)),
         None => format!("{name}: nothing is in the file"),
-    })
+    })?;
+    settled(app).await
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use chrono::NaiveDate;
+use outlay_api::wire;
 use outlay_model::ownership::{Kind, Ownership, SHARED};
 use outlay_model::query::SpendParams;
 use outlay_model::report::Scope;
@@ -11,7 +12,6 @@ use outlay_model::{Currency, Money, UNALLOCATED};
 use serde_json::{Map, Value, json};
 
 use super::output::{TextFormat, cents, count, print};
-use super::ownership::all;
 use super::table::table;
 use crate::app::{App, now};
 
@@ -28,7 +28,7 @@ type Spend = BTreeMap<String, BTreeMap<Currency, Money>>;
 pub(super) async fn teams(arguments: &ListArguments, app: &App) -> anyhow::Result<ExitCode> {
     let ownership = &app.catalog.snapshot().await?.ownership;
     let spend = spend(app, "team").await?;
-    let said = all(ownership, Kind::Team);
+    let said = all(app, Kind::Team).await?;
     let known: Vec<&str> = said.iter().filter_map(|team| team["name"].as_str()).collect();
     // Teams that only tags name have nobody who answers for them; that is worth seeing.
     let is_team = |name: &str| name != UNALLOCATED && !name.starts_with(SHARED) && !known.contains(&name);
@@ -71,7 +71,7 @@ pub(super) async fn components(arguments: &ListArguments, app: &App) -> anyhow::
     let ownership = &app.catalog.snapshot().await?.ownership;
     let spend = spend(app, "component").await?;
     if arguments.format == TextFormat::Json {
-        return print_json(all(ownership, Kind::Component), &spend);
+        return print_json(all(app, Kind::Component).await?, &spend);
     }
     if ownership.components.is_empty() {
         return print(
@@ -91,6 +91,13 @@ pub(super) async fn components(arguments: &ListArguments, app: &App) -> anyhow::
     });
     let header = ["component", "team", "environment", "system", "said by", "last 30 days"];
     print(&table(header.map(ToOwned::to_owned).into(), rows.collect(), &[5]))
+}
+
+/// What is said of all names of a kind, as the API says it.
+async fn all(app: &App, kind: Kind) -> anyhow::Result<Vec<Value>> {
+    let defined = app.insights.definitions(kind, now().date_naive(), &Scope::Company).await?;
+    let said = defined.iter().map(|defined| serde_json::to_value(wire::definition_json(defined)));
+    Ok(said.collect::<Result<_, _>>()?)
 }
 
 async fn spend(app: &App, by: &str) -> anyhow::Result<Spend> {

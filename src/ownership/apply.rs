@@ -16,8 +16,10 @@ pub struct Planned {
     pub changes: Vec<Change>,
     /// What of the place is left out, and why.
     pub notes: Vec<Note>,
-    edits: Vec<Edit>,
-    origin: Origin,
+    /// The changes as they are made.
+    pub edits: Vec<Edit>,
+    /// Who makes them.
+    pub origin: Origin,
     by: String,
 }
 
