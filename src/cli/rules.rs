@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outlay_insights::Explanation;
 use chrono::NaiveDate;
 use clap::Subcommand;
 use outlay_api::wire;
+use outlay_insights::Explanation;
 use outlay_model::Dimension;
 use outlay_model::dimension::DimensionError;
 use outlay_model::ownership::{Kind, Rule, Since, Value};
