@@ -228,6 +228,7 @@ async fn a_preview_says_to_the_digit_what_the_change_then_does() {
         rows: Some(part.rows),
     });
     let query = MovesQuery {
+        by_day: Vec::new(),
         scans: scans.collect(),
         range: DateRange::ALWAYS,
         filter: Filter::everything(),

@@ -25,7 +25,7 @@ pub struct TagSettings {
     /// Other spellings of a key, in order of preference: `team = ["Team", "owner-team"]`. Where a charge carries two of
     /// them the first wins (the key itself before its aliases) and the clash is counted.
     pub aliases: BTreeMap<String, Vec<String>>,
-    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership, aliases and `required` name.
+    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership rules, aliases and `required` name.
     pub daily: Option<Vec<String>>,
     /// The tag keys that every charge should carry: `/coverage` says how much of the spend does.
     pub required: Vec<String>,
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn what_rules_look_at_is_kept_by_day_unless_that_is_configured() {
         let aliases = [("cost-center".to_owned(), vec!["cc".to_owned()])].into();
-        let settings = TagSettings { aliases, daily: None };
+        let settings = TagSettings { aliases, ..TagSettings::default() };
         let used: BTreeSet<TagKey> = ["cc", "zone", "team"].map(TagKey::new).into();
         let words = |keys: Vec<TagKey>| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         assert_eq!(

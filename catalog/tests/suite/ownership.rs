@@ -87,10 +87,14 @@ async fn what_is_said_is_read_as_it_was_said(place: &Place) {
         put(
             Kind::Pool,
             "network",
-            json!({ "split": [
-                { "is": { "fixed": { "payments": 0.333333333333333333, "search": 99999999999999999999_u128 } } },
-                { "from": "2026-10-01", "is": { "metric": { "series": "builds" } } },
-            ] }),
+            // As text: no digit may be lost on the way.
+            serde_json::from_str(
+                r#"{ "split": [
+                    { "is": { "fixed": { "payments": 0.333333333333333333, "search": 99999999999999999999 } } },
+                    { "from": "2026-10-01", "is": { "metric": { "series": "builds" } } }
+                ] }"#,
+            )
+            .expect("is JSON"),
         ),
         put(
             Kind::Rule,

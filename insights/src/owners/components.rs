@@ -117,7 +117,7 @@ impl Insights {
 }
 
 /// The registered components that a caller may know of: those that one of their teams owns on some day (P8).
-fn seen(ownership: &Ownership, scope: &Scope) -> Vec<ComponentId> {
+pub(super) fn seen(ownership: &Ownership, scope: &Scope) -> Vec<ComponentId> {
     let teams = visible(ownership, scope);
     let owned = |component: &Component| component.team.values().any(|team| teams.contains(team));
     ownership.components.iter().filter(|(_, component)| owned(component)).map(|(id, _)| id.clone()).collect()
