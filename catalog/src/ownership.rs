@@ -71,8 +71,6 @@ impl Catalog {
             return Err(CatalogError::OwnershipProblems(problems));
         }
         write(&mut tx, &before, &after, change, generation).await?;
-        let query = sqlx::query("UPDATE head SET ownership_generation = $1 WHERE id = 1").bind(sql::number(generation));
-        query.execute(&mut *tx).await.during("raise the generation of ownership")?;
         tx.commit().await.during("change who owns what")?;
         Ok(generation)
     }
@@ -140,7 +138,7 @@ async fn at(catalog: &Catalog, generation: u64) -> Result<Ownership, CatalogErro
 }
 
 /// What is said now, within a transaction.
-async fn now_in_force(conn: &mut AnyConnection) -> Result<Ownership, CatalogError> {
+pub(crate) async fn now_in_force(conn: &mut AnyConnection) -> Result<Ownership, CatalogError> {
     let query = sqlx::query(
         "SELECT kind, name, origin, body FROM ownership WHERE until_generation IS NULL ORDER BY place, name",
     );
@@ -173,7 +171,7 @@ fn said(ownership: &Ownership) -> BTreeMap<(Kind, String), Said> {
 }
 
 /// Writes what differs, and says so in the audit.
-async fn write(
+pub(crate) async fn write(
     conn: &mut AnyConnection,
     before: &Ownership,
     after: &Ownership,
@@ -229,7 +227,10 @@ async fn write(
     let columns = ["kind", "name", "from_generation", "place", "origin", "body"];
     sql::insert_rows(conn, "ownership", columns, rows).await?;
     let columns = ["generation", "position", "changed_at", "changed_by", "kind", "name", "body_before", "body_after"];
-    sql::insert_rows(conn, "audit", columns, audited).await
+    sql::insert_rows(conn, "audit", columns, audited).await?;
+    let query = sqlx::query("UPDATE head SET ownership_generation = $1 WHERE id = 1").bind(sql::number(generation));
+    query.execute(conn).await.during("raise the generation of ownership")?;
+    Ok(())
 }
 
 /// What the audit says of a definition. Of a rule that was moved its place belongs to it: the first that matches decides.

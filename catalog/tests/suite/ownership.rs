@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outlay_catalog::{AuditQuery, Catalog, CatalogError, OwnershipChange};
+use outlay_catalog::{AuditQuery, Catalog, CatalogError, OwnershipChange, OwnershipRecord};
 use outlay_model::ownership::{Audited, Definition, Edit, Kind, Origin, Ownership};
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ crate::stories![
     every_change_is_audited,
     a_rule_that_is_moved_is_audited,
     of_two_changes_at_once_both_count,
+    what_is_said_is_restored_from_its_record,
 ];
 
 pub fn put(kind: Kind, name: &str, json: Value) -> Edit {
@@ -313,4 +314,33 @@ async fn of_two_changes_at_once_both_count(place: &Place) {
         assert_eq!(said(catalog).await.teams.keys().map(|id| id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     }
     two.close().await;
+}
+
+async fn what_is_said_is_restored_from_its_record(place: &Place) {
+    let catalog = &place.catalog;
+    assert!(!catalog.ownership_is_unrecorded().await.expect("reads"), "nothing is said");
+    let network = json!({ "split": { "fixed": { "payments": 0.333333333333333333 } } });
+    let edits = vec![team("payments"), rule("z", None), put(Kind::Pool, "network", network)];
+    catalog.change_ownership(&change(edits)).await.expect("is let in");
+    catalog.change_ownership(&from_file(vec![rule("a", Some(0)), team("search")])).await.expect("is let in");
+    assert!(catalog.ownership_is_unrecorded().await.expect("reads"));
+    let record = catalog.ownership_record().await.expect("reads");
+    // Meanwhile somebody says something else: what was written may be older than that.
+    catalog.change_ownership(&change(vec![team("late")])).await.expect("is let in");
+    assert!(!catalog.ownership_recorded(&record).await.expect("notes"));
+    let record = catalog.ownership_record().await.expect("reads");
+    assert!(catalog.ownership_recorded(&record).await.expect("notes"));
+    assert!(!catalog.ownership_is_unrecorded().await.expect("reads"));
+
+    let text = serde_json::to_string(&record).expect("writes");
+    let record: OwnershipRecord = serde_json::from_str(&text).expect("reads");
+    let empty = place.another().await;
+    assert!(empty.catalog.restore_ownership(&record, at(9)).await.expect("restores"));
+    let (is, was) = (said(&empty.catalog).await, said(catalog).await);
+    assert_eq!(is, was);
+    assert_eq!(names(&is), ["a", "z"]);
+    assert_eq!(audited(&empty.catalog, &AuditQuery::default()).await.len(), 6);
+    // Where something is said, that stays.
+    assert!(!empty.catalog.restore_ownership(&record, at(9)).await.expect("leaves it"));
+    assert_eq!(empty.catalog.generation().await.expect("reads"), 1);
 }
