@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn what_rules_look_at_is_kept_by_day_unless_that_is_configured() {
         let aliases = [("cost-center".to_owned(), vec!["cc".to_owned()])].into();
-        let settings = TagSettings { aliases, daily: None };
+        let settings = TagSettings { aliases, ..TagSettings::default() };
         let used: BTreeSet<TagKey> = ["cc", "zone", "team"].map(TagKey::new).into();
         let words = |keys: Vec<TagKey>| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         assert_eq!(

@@ -30,6 +30,8 @@ pub struct MovesQuery {
     pub range: DateRange,
     /// Which charges.
     pub filter: Filter,
+    /// Which of these on which days; empty where the day makes no difference.
+    pub by_day: Vec<(DateRange, Filter)>,
     /// The rules.
     pub book: Book,
     /// The most moves to give.
@@ -80,11 +82,12 @@ impl Store {
         needed.extend(Metric::ALL.iter().map(|metric| metric.column().to_owned()));
         let mut moves = Moves::new();
         for ExportScan { scan, rows } in &query.scans {
-            for first in (0..*rows).step_by(ROW_GROUP) {
+            for first in (0..rows.unwrap_or_default()).step_by(ROW_GROUP) {
                 let rows = Rows {
                     range: query.range,
                     basis: Basis::Charge,
                     filter: &query.filter,
+                    by_day: &query.by_day,
                     only: Some((first, ROW_GROUP)),
                 };
                 let some = streamed(self.read(scan, held, needed.clone(), &rows)?)?;
