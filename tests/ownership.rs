@@ -10,6 +10,7 @@ use common::{House, bill};
 use outlay::app::{App, now};
 use outlay::config::Config;
 use outlay::pipeline::{self, Force, Settled};
+use outlay::scheduler::Scheduler;
 use outlay_catalog::{OwnershipChange, RunsQuery};
 use outlay_model::filter::Filter;
 use outlay_model::ownership::{Definition, Edit, Kind, Origin};
@@ -86,14 +87,18 @@ fn rule(name: &str, said: Value) -> Edit {
     put(Kind::Rule, name, said)
 }
 
-/// Teams, a map and a pool, and rules that look at much; those that change something hold from `from` on.
+/// Teams, a map and a pool that is not split yet, and rules that look at much; those that change something hold from `from` on.
 fn registry(from: &str) -> Vec<Edit> {
     let mapped = json!({ "from": "tags.cost-center", "map": "names", "only_mapped": true });
     vec![
         put(Kind::Team, "payments", json!({ "owner": "Ines" })),
         put(Kind::Team, "search", json!({ "owner": "Mei" })),
         put(Kind::Map, "names", json!({ "payments": ["pay"], "search": ["find"] })),
-        put(Kind::Pool, "storage", json!({ "split": { "even": ["payments", "search"] } })),
+        put(
+            Kind::Pool,
+            "storage",
+            json!({ "split": [{ "from": "2030-01-01", "is": { "even": ["payments", "search"] } }] }),
+        ),
         rule("storage", json!({ "from": from, "when": "service LIKE '%S3' AND source = 'aws'", "pool": "storage" })),
         rule("cost-center", json!({ "from": from, "when": "charge_category = 'Usage'", "team": mapped })),
         rule(
@@ -232,6 +237,7 @@ async fn a_preview_says_to_the_digit_what_the_change_then_does() {
         scans: scans.collect(),
         range: DateRange::ALWAYS,
         filter: Filter::everything(),
+        by_day: Vec::new(),
         book: draft.book(DateRange::ALWAYS),
         most: 1000,
     };
@@ -398,4 +404,31 @@ async fn what_was_owned_again_can_be_recovered() {
     change(&house, registry("2026-09-01")).await;
     let settled = settle(&house).await;
     assert_eq!((settled.parts, settled.unchanged), (0, 0), "{settled:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_server_sees_it_first_carries_the_rules_out_and_no_other() {
+    let house = house().await;
+    let data = house.folder.path().join("data");
+    let loaded = Config::load(None, std::iter::empty(), Some(&data)).expect("a configuration");
+    let other = App::open(&loaded.config).await.expect("opens");
+    let within = std::time::Duration::from_secs(60);
+    let servers = [
+        Scheduler::start(&house.app, within).await.expect("starts"),
+        Scheduler::start(&other, within).await.expect("starts"),
+    ];
+    change(&house, registry("2026-10-01")).await;
+    let settled = async {
+        while !house.app.catalog.settling().await.expect("reads").is_settled() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(within, settled).await.expect("is carried out");
+    for server in servers {
+        server.stopped().await;
+    }
+    assert!(by_team(&house, "2026-10", "billed").await.contains_key("shared:storage"));
+    let runs = house.app.catalog.runs(&RunsQuery::default(), 99).await.expect("reads");
+    let own: Vec<_> = runs.iter().filter(|run| run.kind == "own").map(|run| run.state).collect();
+    assert_eq!(own, [RunState::Committed; 2]);
 }

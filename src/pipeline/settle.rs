@@ -22,8 +22,13 @@ use super::share::share;
 use crate::app::{App, now};
 use crate::scheduler::holder;
 
-/// How often progress is told, and another replica looked at that is at it.
+/// How often progress is told.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often another replica is looked at that is at it.
+const WAIT: Duration = Duration::from_millis(100);
+/// How long settling belongs to a process that gives no sign of life, at most. Commands wait for it, so what was killed must not
+/// keep them long; and should somebody lose it who only stood still, what he does is found done, or is undone.
+const LEASE: Duration = Duration::from_secs(15);
 /// Bills may be restated while their charges get other owners; each time it is begun anew with what is there then.
 const ROUNDS: usize = 8;
 
@@ -102,7 +107,7 @@ pub async fn settle(
     let mut waits_for: Option<String> = None;
     loop {
         let begun = now();
-        if let Some(fence) = app.catalog.claim_settling(&holder(), begun, begun + app.lease()).await? {
+        if let Some(fence) = app.catalog.claim_settling(&holder(), begun, begun + lease(app)).await? {
             if let Some(settled) = at_it(app, &fence, stop, watch).await? {
                 return Ok(settled);
             }
@@ -120,9 +125,13 @@ pub async fn settle(
         watch(&there.progress);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = sleep(LOOK_EVERY) => {}
+            () = sleep(WAIT) => {}
         }
     }
+}
+
+fn lease(app: &App) -> Duration {
+    app.lease().min(LEASE)
 }
 
 /// Does it, and gives signs of life meanwhile. `None` when another replica has it by now.
@@ -143,14 +152,14 @@ async fn at_it(
             done = &mut work => break done,
             _ = looks.tick(), if !lost => {
                 let changed = so_far.has_changed().unwrap_or_default();
-                if !changed && told_at.elapsed() < app.lease() / 4 {
+                if !changed && told_at.elapsed() < lease(app) / 4 {
                     continue;
                 }
                 told_at = Instant::now();
                 let progress = *so_far.borrow_and_update();
                 watch(&progress);
                 let at = now();
-                match app.catalog.renew_settling(fence, &progress, at, at + app.lease()).await {
+                match app.catalog.renew_settling(fence, &progress, at, at + lease(app)).await {
                     Ok(()) => {}
                     Err(CatalogError::SettlingLost { .. }) => {
                         // Whatever is under way is given up in an orderly way; the other one finds it undone.
@@ -167,7 +176,7 @@ async fn at_it(
     if progress != SettlingProgress::default() {
         // How far it came stays to be seen. Where it is another one's by now, that is told below.
         let at = now();
-        if let Err(error) = app.catalog.renew_settling(fence, &progress, at, at + app.lease()).await {
+        if let Err(error) = app.catalog.renew_settling(fence, &progress, at, at + lease(app)).await {
             tracing::warn!(%error, "how far settling came cannot be told");
         }
     }

@@ -1,8 +1,12 @@
 //! Settles whenever bills or rules have changed, whichever replica or command changed them.
+//!
+//! Rules are carried out at once. Where only bills have come in, more of them are likely to follow, and a command that brings
+//! them settles at its own end: so that waits for a moment in which nothing changes.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use outlay_model::ownership::Settling;
 use tokio_util::sync::CancellationToken;
 
 use super::work::Stop;
@@ -11,6 +15,10 @@ use crate::pipeline::{Settled, settle};
 
 /// How often to look whether something has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long nothing may have changed before bills are settled.
+const CALM: Duration = Duration::from_secs(3);
+/// How long they wait for such a moment at most.
+const AT_MOST: Duration = Duration::from_secs(30);
 /// When what failed is tried again although nothing has changed.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
@@ -18,14 +26,17 @@ const AGAIN_AFTER: Duration = Duration::from_secs(600);
 pub(super) async fn run(app: App, stop: Stop) {
     // What failed, fails again a second later: it is tried again when something has changed, or after a while.
     let mut failed: Option<(u64, Instant)> = None;
-    let mut away = false;
+    let (mut away, mut changes) = (false, None);
     while !stop.asked.is_cancelled() {
         match app.catalog.settling().await {
             Ok(there) => {
                 away = false;
                 let is_due =
                     failed.is_none_or(|(generation, at)| generation != there.generation || at.elapsed() >= AGAIN_AFTER);
-                if !there.is_settled() && is_due {
+                if there.is_settled() {
+                    changes = None;
+                } else if is_due && is_time(&app, &there, &mut changes).await {
+                    changes = None;
                     let done = one(&app, &stop).await;
                     failed = match app.catalog.generation().await {
                         Ok(generation) if !done => Some((generation, Instant::now())),
@@ -45,6 +56,26 @@ pub(super) async fn run(app: App, stop: Stop) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
+}
+
+/// What is seen to change.
+struct Changes {
+    /// Since when something is not settled.
+    first: Instant,
+    /// The latest generation, and since when it is that.
+    latest: (u64, Instant),
+}
+
+/// Whether it is time to settle.
+async fn is_time(app: &App, there: &Settling, changes: &mut Option<Changes>) -> bool {
+    let now = Instant::now();
+    let changes = changes.get_or_insert(Changes { first: now, latest: (there.generation, now) });
+    if changes.latest.0 != there.generation {
+        changes.latest = (there.generation, now);
+    }
+    let is_calm = changes.latest.1.elapsed() >= CALM || changes.first.elapsed() >= AT_MOST;
+    // What keeps this from being read keeps settling from being done as well, and is told there.
+    is_calm || app.catalog.snapshot().await.is_ok_and(|snapshot| snapshot.ownership_since > there.settled)
 }
 
 /// Settles once: whether all is as it should be. It is a task of its own: should it panic, the next one tries.

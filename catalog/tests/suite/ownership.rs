@@ -319,7 +319,9 @@ async fn of_two_changes_at_once_both_count(place: &Place) {
 async fn what_is_said_is_restored_from_its_record(place: &Place) {
     let catalog = &place.catalog;
     assert!(!catalog.ownership_is_unrecorded().await.expect("reads"), "nothing is said");
-    let network = json!({ "split": { "fixed": { "payments": 0.333333333333333333 } } });
+    let network =
+        serde_json::from_str::<serde_json::Value>(r#"{ "split": { "fixed": { "payments": 0.333333333333333333 } } }"#)
+            .expect("is JSON");
     let edits = vec![team("payments"), rule("z", None), put(Kind::Pool, "network", network)];
     catalog.change_ownership(&change(edits)).await.expect("is let in");
     catalog.change_ownership(&from_file(vec![rule("a", Some(0)), team("search")])).await.expect("is let in");
