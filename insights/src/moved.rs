@@ -183,7 +183,7 @@ impl Insights {
                 tags_from_text: dimensions.iter().filter_map(|dimension| without_column(part, dimension)).collect(),
                 only_parts: BTreeSet::new(),
             },
-            rows: Some(part.rows),
+            rows: part.rows,
         };
         MovesQuery { scans: parts.iter().map(scan).collect(), range, filter, by_day: Vec::new(), book, most }
     }
