@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use outlay_insights::{EventPlace, EventsQuery, ReleasesQuery, Whose};
+use outlay_insights::{EventPlace, EventsQuery, ReleasesQuery, UnitCostOf};
 use outlay_model::ComponentId;
 use outlay_model::query::{ParameterError, SpendParams, days};
 use utoipa::IntoResponses;
@@ -161,7 +161,7 @@ pub async fn get_component_unit_cost(
     Closed(params): Closed<UnitCostParameters>,
 ) -> Result<Response, Problem> {
     let id = ComponentId::new(component);
-    let query = unit_cost_query(&api, Whose::Component(id.clone()), params)?;
+    let query = unit_cost_query(&api, UnitCostOf::Component(id.clone()), params)?;
     let today = api.today();
     let answer = async {
         let found = api.insights.unit_cost(&query, today, &scope).await?;

@@ -222,6 +222,8 @@ fn ownership_changes() -> OpenApiRouter<Api> {
         .routes(routes!(series::get_series, series::put_series, series::delete_series))
         .routes(routes!(rules::list_rules, ownership::create_rule))
         .routes(routes!(rules::get_rule, rules::put_rule, rules::delete_rule))
+        .routes(routes!(ownership::explain_rules))
+        .routes(routes!(ownership::preview_rules))
         .routes(routes!(ownership::list_points, ownership::put_points))
         .routes(routes!(ownership::record_events))
         .routes(routes!(ownership::list_audit))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use outlay_insights::{PeersPeriod, UnitCostQuery, Whose};
+use outlay_insights::{PeersPeriod, UnitCostOf, UnitCostQuery};
 use outlay_model::query::{ParameterError, SpendParams};
 use outlay_model::{ComponentId, Granularity, SeriesId, TeamId};
 use utoipa::IntoResponses;
@@ -145,7 +145,7 @@ pub async fn get_team_unit_cost(
     Segment(team): Segment,
     Closed(params): Closed<UnitCostParameters>,
 ) -> Result<Response, Problem> {
-    let query = unit_cost_query(&api, Whose::Team(TeamId::new(team)), params)?;
+    let query = unit_cost_query(&api, UnitCostOf::Team(TeamId::new(team)), params)?;
     let today = api.today();
     let answer = async {
         let found = api.insights.unit_cost(&query, today, &scope).await?;
@@ -188,7 +188,7 @@ pub async fn get_team_peers(
 }
 
 /// Reads what one of something costs whom.
-pub fn unit_cost_query(api: &Api, whose: Whose, params: UnitCostParameters) -> Result<UnitCostQuery, Problem> {
+pub fn unit_cost_query(api: &Api, whose: UnitCostOf, params: UnitCostParameters) -> Result<UnitCostQuery, Problem> {
     let UnitCostParameters { series, granularity, period, from, to, metric, currency } = params;
     let params = SpendParams { granularity, period, from, to, metric, currency, ..SpendParams::default() };
     let (owned, spend) = owned(api, params)?;
@@ -201,10 +201,10 @@ pub fn unit_cost_query(api: &Api, whose: Whose, params: UnitCostParameters) -> R
 }
 
 /// There is nothing of this name.
-pub fn unknown(whose: &Whose) -> Problem {
+pub fn unknown(whose: &UnitCostOf) -> Problem {
     match whose {
-        Whose::Team(team) => unknown_team(team),
-        Whose::Component(component) => unknown_component(component),
+        UnitCostOf::Team(team) => unknown_team(team),
+        UnitCostOf::Component(component) => unknown_component(component),
     }
 }
 

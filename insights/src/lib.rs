@@ -11,6 +11,7 @@ mod coverage;
 pub mod error;
 mod export;
 mod lineage;
+mod moved;
 mod native;
 mod owners;
 mod ownership;
@@ -40,10 +41,12 @@ use outlay_store::Store;
 pub use counted::{EventsTold, PointsTold, SettlingReport, Stale};
 pub use error::InsightError;
 pub use export::Export;
+pub use moved::{Explanation, Moved, Preview};
+pub use outlay_store::{Decision, Tried, Whose};
 pub use owners::{
     About, Among, Claimed, ClaimedQuery, ComponentLine, ComponentReport, Components, OwnedQuery, Part, Peers,
     PeersPeriod, Per, Position, Release, Releases, ReleasesQuery, Shortened, TagPart, TeamLine, TeamReport, Teams,
-    Unclaimed, UnclaimedLine, UnitCost, UnitCostQuery, UnitCostRow, Whose, Window,
+    Unclaimed, UnclaimedLine, UnitCost, UnitCostOf, UnitCostQuery, UnitCostRow, Window,
 };
 pub use ownership::{AuditPlace, Changed, Defined};
 pub use rates::{KnownRate, PublishedRate};

@@ -12,12 +12,12 @@ use outlay_model::ownership::{Book, BookRule, Edit, Origin};
 use outlay_model::part::{Layer, Part};
 use outlay_model::report::Scope;
 use outlay_model::{Currency, DateRange, Dimension, Money};
-use outlay_store::{ExplainQuery, ExportScan, Explained, Move, MovesQuery, Scan, StoreError, Whose};
+use outlay_store::{ExplainQuery, Explained, ExportScan, Move, MovesQuery, Scan, StoreError, Whose};
 
 use crate::counted::Stale;
 use crate::error::company_only;
-use crate::ownership::Books;
 use crate::lineage::{Asked, Counts};
+use crate::ownership::Books;
 use crate::plan::without_column;
 use crate::{InsightError, Insights};
 

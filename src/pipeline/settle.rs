@@ -162,7 +162,15 @@ async fn at_it(
             }
         }
     };
-    watch(&so_far.borrow());
+    let progress = *so_far.borrow();
+    watch(&progress);
+    if progress != SettlingProgress::default() {
+        // How far it came stays to be seen. Where it is another one's by now, that is told below.
+        let at = now();
+        if let Err(error) = app.catalog.renew_settling(fence, &progress, at, at + app.lease()).await {
+            tracing::warn!(%error, "how far settling came cannot be told");
+        }
+    }
     let told = match &done {
         // What was not done is not settled.
         Ok(settled) => {

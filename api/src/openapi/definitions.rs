@@ -12,8 +12,9 @@ use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::ownership::MOST_EVENTS;
+use super::words;
 use crate::ownership::named::Names;
+use crate::ownership::{MOST_EDITS, MOST_EVENTS};
 
 /// Declares what stands in a schema's place.
 macro_rules! markers {
@@ -37,6 +38,7 @@ macro_rules! markers {
 markers! {
     TeamDefinition, ComponentDefinition, MapDefinition, PoolDefinition, SeriesDefinition, RuleDefinition,
     PutTeam, PutComponent, PutMap, PutPool, PutSeries, PutRule, EventOrEvents,
+    PreviewRequest,
 }
 
 /// Puts the schemas into the document, in the places of their markers; those that they refer to come last.
@@ -58,6 +60,7 @@ pub fn splice(document: &mut Value) {
     let event = generator.subschema_for::<Event>();
     let events = json!({ "type": "array", "items": event, "minItems": 1, "maxItems": MOST_EVENTS });
     made.insert("EventOrEvents".to_owned(), json!({ "oneOf": [event, events], "description": "One event, or some." }));
+    made.insert("PreviewRequest".to_owned(), preview());
     let mut inner = generator.take_definitions(true);
     for own in ["Team", "Component", "Names", "Pool", "Series", "Rule"] {
         inner.remove(own);
@@ -68,12 +71,47 @@ pub fn splice(document: &mut Value) {
     }
 }
 
+/// Changes that are not made: each of one kind, or a removal.
+fn preview() -> Value {
+    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let one = |word: &str, schema: Value| json!({ "type": "object", "properties": { word: schema }, "required": [word], "additionalProperties": false });
+    let said = Kind::ALL
+        .iter()
+        .map(|kind| one(kind.as_str(), json!({ "$ref": format!("#/components/schemas/Put{}", title(*kind)) })));
+    let subject = json!({
+        "type": "object",
+        "properties": { "kind": { "type": "string", "enum": kinds }, "name": { "type": "string" } },
+        "required": ["kind", "name"],
+        "additionalProperties": false,
+    });
+    let edits: Vec<Value> = said.chain([one("remove", subject)]).collect();
+    let edits = json!({
+        "type": "array",
+        "items": { "oneOf": edits },
+        "minItems": 1,
+        "maxItems": MOST_EDITS,
+        "description": "What would be said of a name, or that nothing is said of it any more; in this order, all of it together.",
+    });
+    json!({
+        "type": "object",
+        "description": "Changes that are not made.",
+        "properties": { "edits": edits, "from": words::first_day(), "to": words::day_after() },
+        "required": ["edits"],
+        "additionalProperties": false,
+    })
+}
+
+/// How the schemas of a kind are called.
+fn title(kind: Kind) -> String {
+    let word = kind.as_str();
+    format!("{}{}", word[..1].to_uppercase(), &word[1..])
+}
+
 /// The schemas of what is said of a kind: as it is read, and as it is written.
 fn add<T: JsonSchema>(generator: &mut SchemaGenerator, made: &mut Map<String, Value>, kind: Kind) {
     let mut schema = T::json_schema(generator).to_value();
     let object = schema.as_object_mut().expect("what is said of a name is an object");
-    let word = kind.as_str();
-    let title = format!("{}{}", word[..1].to_uppercase(), &word[1..]);
+    let title = title(kind);
     let origins: Vec<&str> = Origin::ALL.iter().map(|origin| origin.as_str()).collect();
     let mut written = object.clone();
     let properties = |schema: &mut Map<String, Value>, own: Vec<(&str, Value)>| {

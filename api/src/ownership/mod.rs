@@ -9,6 +9,7 @@ mod events;
 pub mod named;
 mod points;
 mod settling;
+mod why;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use events::*;
 use named::{Named, Said};
 pub use points::*;
 pub use settling::*;
+pub use why::*;
 
 use crate::body::{Body, invalid};
 use crate::caller::Caller;

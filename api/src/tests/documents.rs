@@ -82,7 +82,21 @@ fn the_document_is_complete() {
     for id in ids {
         let verb = id.and_then(|id| id.split_once('_')).map(|(verb, _)| verb);
         assert!(
-            matches!(verb, Some("get" | "list" | "export" | "collect" | "put" | "delete" | "create" | "record")),
+            matches!(
+                verb,
+                Some(
+                    "get"
+                        | "list"
+                        | "export"
+                        | "collect"
+                        | "put"
+                        | "delete"
+                        | "create"
+                        | "record"
+                        | "explain"
+                        | "preview"
+                )
+            ),
             "{id:?}"
         );
     }

@@ -15,6 +15,7 @@ mod rows;
 mod runs;
 mod sources;
 mod units;
+mod why;
 mod wide;
 
 #[cfg(test)]
@@ -57,6 +58,10 @@ pub use sources::{DayRunLine, DeliveryLine, SourceDetails, SourceLine, source_js
 pub use units::{
     AmongPeers, DaysLine, EventLine, Peers, ReleaseLine, Releases, UnitCost, UnitCostLine, WindowLine, events_json,
     peers_json, releases_json, unit_cost_json,
+};
+pub use why::{
+    Costs, Explanation, Move, MoveTotal, Owners, Preview, TriedLine, WhoseRow, WhoseRows, explanation_json,
+    preview_json, whose_json,
 };
 pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, Table, TooWide, WideRow, spend_wide};
 

@@ -95,8 +95,8 @@ pub fn unit_cost_json<'a>(query: &'a insights::UnitCostQuery, answer: &'a insigh
         insights::Per::Unit { series, unit } => (Some(series.as_str()), unit.as_str()),
     };
     let (team, component) = match &query.whose {
-        insights::Whose::Team(team) => (Some(team), None),
-        insights::Whose::Component(component) => (None, Some(component)),
+        insights::UnitCostOf::Team(team) => (Some(team), None),
+        insights::UnitCostOf::Component(component) => (None, Some(component)),
     };
     let whole = (query.granularity == Granularity::Total).then_some(&answer.total);
     UnitCost {

@@ -161,7 +161,7 @@ impl Ownership {
         }
         let mut assigned = BTreeSet::new();
         rule.when.filter().each_dimension(&mut |dimension| {
-            if is_assigned(dimension) {
+            if dimension.is_decided() {
                 assigned.insert(dimension.to_string());
             }
         });
@@ -189,7 +189,7 @@ impl Ownership {
             match value {
                 Some(Value::Fixed(name)) if name.trim().is_empty() => of.say(field, "the name is empty"),
                 Some(Value::From(taken)) => {
-                    if is_assigned(&taken.from) {
+                    if taken.from.is_decided() {
                         of.say(&format!("{field}.from"), format!("{} is what rules decide", taken.from));
                     }
                     if let Some(Err(error)) = taken.capture.as_deref().map(regex::Regex::new) {
@@ -246,10 +246,13 @@ impl Ownership {
     }
 }
 
-/// What rules decide, or what follows from it.
-fn is_assigned(dimension: &Dimension) -> bool {
-    let decided = [Fixed::Team, Fixed::Component, Fixed::Environment, Fixed::Rule, Fixed::Department, Fixed::Owner];
-    decided.iter().any(|fixed| *dimension == Dimension::Fixed(*fixed))
+impl Dimension {
+    /// Whether rules decide it, or it follows from what they decide: so none can ask for it.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        let decided = [Fixed::Team, Fixed::Component, Fixed::Environment, Fixed::Rule, Fixed::Department, Fixed::Owner];
+        decided.iter().any(|fixed| *self == Self::Fixed(*fixed))
+    }
 }
 
 fn check_name(of: &mut Of<'_>) {

@@ -3,7 +3,7 @@
 use outlay_insights::{
     About, Among, Claimed, ComponentLine, ComponentReport, OwnedQuery, Part, Peers, PeersPeriod, Per, Position,
     Release, Releases, ReleasesQuery, Shortened, TagPart, TeamLine, TeamReport, Teams, Unclaimed, UnclaimedLine,
-    UnitCost, UnitCostQuery, UnitCostRow, Whose, Window,
+    UnitCost, UnitCostOf, UnitCostQuery, UnitCostRow, Window,
 };
 use outlay_model::ownership::{Event, Origin};
 use outlay_model::query::Metric;
@@ -123,7 +123,7 @@ fn coverage() {
 
 #[test]
 fn unit_costs() {
-    let whose = Whose::Team(TeamId::new("payments"));
+    let whose = UnitCostOf::Team(TeamId::new("payments"));
     let series = SeriesId::new("requests");
     let query = UnitCostQuery { whose, owned: owned(), series: Some(series.clone()), granularity: Granularity::Month };
     let row = |time: Option<&str>| UnitCostRow {
