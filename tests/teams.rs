@@ -6,11 +6,11 @@ mod common;
 use common::server::Server;
 use common::{House, bill, today};
 use outlay::pipeline;
-use outlay_insights::{OwnedQuery, PeersPeriod};
+use outlay_insights::{OwnedQuery, PeersPeriod, UnitCostQuery, Whose};
 use outlay_model::ownership::{Event, Ownership, Point};
 use outlay_model::query::{Metric, SpendQuery, TargetCurrency};
 use outlay_model::report::Scope;
-use outlay_model::{ComponentId, Currency, DateRange, SeriesId, TeamId};
+use outlay_model::{ComponentId, Currency, DateRange, Granularity, SeriesId, TeamId};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -175,6 +175,19 @@ async fn a_scoped_caller_sees_a_team_for_the_days_it_is_theirs() {
     assert_eq!(names, ["payments", "platform", "cards"]);
     let hidden = insights.team(&TeamId::new("search"), &query, today(), &scope("platform")).await.expect("an answer");
     assert_eq!(hidden, None);
+    // Payments is part of platform: that is no reason to tell it what platform is, or how many people others have.
+    let above = insights.team(&TeamId::new("platform"), &query, today(), &scope("payments")).await.expect("an answer");
+    assert_eq!(above, None);
+    let whose = |whose| UnitCostQuery { whose, owned: query, series: None, granularity: Granularity::Total };
+    for (of, seen) in [
+        (Whose::Team(TeamId::new("platform")), false),
+        (Whose::Team(TeamId::new("cards")), true),
+        (Whose::Component(ComponentId::new("checkout")), true),
+        (Whose::Component(ComponentId::new("idle")), false),
+    ] {
+        let cost = insights.unit_cost(&whose(of.clone()), today(), &scope("payments")).await.expect("an answer");
+        assert_eq!(cost.is_some(), seen, "{of:?}");
+    }
     let components = insights.components(&query, today(), &scope("search")).await.expect("an answer");
     let names: Vec<&str> = components.components.iter().map(|component| component.id.as_str()).collect();
     assert_eq!(names, ["idle"]);

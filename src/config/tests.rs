@@ -345,6 +345,7 @@ fn print_says_where_each_value_comes_from() {
 
     [tags]
     # daily is not set
+    required = []  # default
 
     [tags.aliases]
     team = ["Team"]  # outlay.toml:2

@@ -13,6 +13,7 @@ use outlay_model::query::ParameterError;
 use outlay_model::report::Scope;
 use outlay_model::{ComponentId, DateRange, Dimension, Filter, Granularity, Money, Ratio, SeriesId, TeamId};
 
+use super::components::seen;
 use super::{About, Ask, OwnedQuery, rounded};
 use crate::buckets::Buckets;
 use crate::coverage::runs_of;
@@ -106,6 +107,13 @@ impl Insights {
             return Ok(None);
         }
         let snapshot = self.catalog.snapshot().await?;
+        if let Whose::Component(component) = &query.whose
+            && snapshot.ownership.components.contains_key(component)
+            && !seen(&snapshot.ownership, scope).contains(component)
+        {
+            // Charges of the caller name it, but its people and what is counted of it are others' affair (P8).
+            return Ok(None);
+        }
         let (per, counted) = self.counted(&snapshot, query).await?;
         let ask = Ask {
             granularity: query.granularity,
