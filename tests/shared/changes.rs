@@ -103,6 +103,18 @@ async fn a_split_changes_from_a_day_on_and_a_pool_goes() {
 }
 
 #[tokio::test]
+async fn what_a_pool_has_sent_on_goes_with_it() {
+    let house = house(json!({ "network": { "even": ["payments"] }, "platform": { "even": ["shared:network"] } })).await;
+    house.import("aws", "october.csv", &october(&[("", 5, "network", "10"), ("search", 5, "platform", "2")])).await;
+    same(&teams(&house).await, &[("payments", "12")]);
+    let remove = |kind| Edit::Remove { kind, name: "platform".to_owned() };
+    change(&house, vec![remove(Kind::Rule), remove(Kind::Pool)]).await;
+    settle(&house).await;
+    same(&teams(&house).await, &[("payments", "10"), ("search", "2")]);
+    add_up(&house).await;
+}
+
+#[tokio::test]
 async fn a_cursor_reads_on_in_the_shares_of_before() {
     let house = two_months().await;
     let ask = [OCTOBER, ("group_by", "team"), ("limit", "1"), ("order_by", "team")];
