@@ -6,9 +6,15 @@ use std::collections::BTreeMap;
 
 use bigdecimal::BigDecimal;
 use common::server::Server;
-use common::{House, bill};
+use common::{House, bill, today};
+use outlay::app::now;
 use outlay::pipeline;
+use outlay_insights::{AuditQuery, InsightError};
+use outlay_model::filter::Filter;
 use outlay_model::money::plain;
+use outlay_model::ownership::{Edit, Kind};
+use outlay_model::report::Scope;
+use outlay_model::{DateRange, SeriesId, TeamId};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -318,4 +324,49 @@ async fn what_cannot_be_explained_or_previewed_is_refused() {
         let (said, problem) = send(&server, "POST", "rules/preview", &json!({ "edits": edits })).await;
         assert_eq!((said, &problem["code"]), (status, &json!(code)), "{edits}: {problem}");
     }
+}
+
+/// A team sees itself, what is part of it and what they run, and changes nothing (P8).
+#[tokio::test]
+async fn a_team_sees_its_family_and_changes_nothing() {
+    let server = Server::over(House::new().await).await;
+    for (path, said) in [
+        ("teams/commerce", json!({ "owner": "Ana" })),
+        ("teams/payments", json!({ "owner": "Ines", "parent": "commerce" })),
+        ("teams/search", json!({ "owner": "Mei" })),
+        ("components/checkout", json!({ "team": "payments" })),
+        ("components/moved", json!({ "team": [{ "is": "payments" }, { "from": "2026-01-01", "is": "search" }] })),
+        ("components/index", json!({ "team": "search" })),
+        ("series/builds", json!({ "unit": "build" })),
+    ] {
+        put(&server, path, said).await;
+    }
+    let insights = &server.house.app.insights;
+    let scope = &Scope::Teams(vec![TeamId::new("commerce")]);
+    let names = async |kind| -> Vec<String> {
+        let seen = insights.definitions(kind, today(), scope).await.expect("reads");
+        seen.into_iter().map(|seen| seen.name).collect()
+    };
+    assert_eq!(names(Kind::Team).await, ["commerce", "payments"]);
+    assert_eq!(names(Kind::Component).await, ["checkout", "moved"]);
+    let other = insights.definition(Kind::Team, "search", today(), scope).await;
+    assert!(matches!(other, Err(InsightError::NotSaid { .. })), "{other:?}");
+
+    let forbidden = |error: Option<InsightError>| assert!(matches!(error, Some(InsightError::Forbidden)), "{error:?}");
+    for kind in [Kind::Map, Kind::Pool, Kind::Series, Kind::Rule] {
+        forbidden(insights.definitions(kind, today(), scope).await.err());
+        forbidden(insights.definition(kind, "builds", today(), scope).await.err());
+    }
+    let edits = || vec![Edit::Remove { kind: Kind::Team, name: "commerce".to_owned() }];
+    let days = DateRange::ALWAYS;
+    let builds = SeriesId::new("builds");
+    forbidden(insights.change_ownership(edits(), "test", now(), scope).await.err());
+    forbidden(insights.preview(edits(), None, scope).await.err());
+    forbidden(insights.explain(today(), BTreeMap::new(), scope).await.err());
+    forbidden(insights.whose(&Filter::everything(), days, 9, scope).await.err());
+    forbidden(insights.audit(&AuditQuery::default(), 9, scope).await.err());
+    forbidden(insights.points(&builds, days, 9, scope).await.err());
+    forbidden(insights.put_points(&builds, &[], None, now(), scope).await.err());
+    forbidden(insights.record_events(&[], now(), scope).await.err());
+    forbidden(insights.settling(scope).await.err());
 }

@@ -14,6 +14,8 @@
 mod body;
 mod caller;
 mod changes;
+mod claimed;
+mod components;
 mod dimensions;
 mod docs;
 mod etag;
@@ -23,6 +25,7 @@ mod health;
 mod identify;
 mod jobs;
 mod openapi;
+mod owned;
 mod ownership;
 mod params;
 mod problem;
@@ -30,6 +33,7 @@ mod rates;
 mod runs;
 mod sources;
 mod spend;
+mod teams;
 pub mod wire;
 
 #[cfg(test)]
@@ -169,6 +173,17 @@ fn documented(limits: Limits) -> OpenApiRouter<Api> {
         .routes(routes!(spend::get_spend))
         .routes(routes!(spend::get_team_spend))
         .routes(routes!(spend::get_service_spend))
+        .routes(routes!(spend::get_component_spend))
+        .routes(routes!(teams::list_teams))
+        .routes(routes!(teams::get_team))
+        .routes(routes!(teams::get_team_unit_cost))
+        .routes(routes!(teams::get_team_peers))
+        .routes(routes!(components::list_components))
+        .routes(routes!(components::get_component))
+        .routes(routes!(components::get_component_unit_cost))
+        .routes(routes!(components::list_component_releases))
+        .routes(routes!(components::list_events))
+        .routes(routes!(claimed::get_coverage))
         .routes(routes!(dimensions::list_dimensions))
         .routes(routes!(dimensions::list_dimension_values))
         .routes(routes!(export::export_focus))

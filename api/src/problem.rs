@@ -116,6 +116,8 @@ codes! {
     NoHourlyDetail = "no_hourly_detail", UNPROCESSABLE_ENTITY, "No hourly detail";
     /// A sum that does not fit (P2).
     Overflow = "overflow", UNPROCESSABLE_ENTITY, "Sum too large";
+    /// Not enough teams to compare one with.
+    TooFewPeers = "too_few_peers", UNPROCESSABLE_ENTITY, "Too few peers";
     /// Bills leave out what the FOCUS version of an export demands.
     NullsNotAllowed = "nulls_not_allowed", UNPROCESSABLE_ENTITY, "Bills leave out what this FOCUS version demands";
     /// Catalog or store cannot be read now.
@@ -317,6 +319,7 @@ impl From<InsightError> for Problem {
             InsightError::TooManyRows { .. } => Code::TooManyRows,
             InsightError::RateMissing { .. } => Code::RateMissing,
             InsightError::NoHours { .. } => Code::NoHourlyDetail,
+            InsightError::TooFewPeers { .. } => Code::TooFewPeers,
             InsightError::CursorGone => Code::CursorGone,
             InsightError::OwnershipProblems(problems) => {
                 let detail = told(&problems);

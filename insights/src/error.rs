@@ -57,6 +57,12 @@ pub enum InsightError {
         /// The days it is kept no longer for.
         days: DateRange,
     },
+    /// There are not enough teams to compare one with: each would be told apart.
+    #[error("no peers to compare with: {lacking}")]
+    TooFewPeers {
+        /// What is lacking.
+        lacking: String,
+    },
     /// There is no such source to collect.
     #[error("no source {source_name} is configured")]
     NotConfigured {

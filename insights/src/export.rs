@@ -14,12 +14,14 @@ use outlay_model::export::{ExportHead, ExportQuery, ExportSums, Exported, FileKi
 use outlay_model::focus::FocusVersion;
 use outlay_model::query::{Metric, ParameterError};
 use outlay_model::report::{Scope, Warning};
-use outlay_model::{Filter, Granularity};
+use outlay_model::{Filter, Granularity, Money};
 use outlay_store::{ExportCounts, ExportPlan, ExportScan, GroupQuery, Segments, Store};
 
+use crate::convert::add;
 use crate::coverage::complete_until;
 use crate::error::company_only;
-use crate::plan::{Need, Plan, charges, scoped};
+use crate::lineage::{Asked, Counts};
+use crate::plan::{Need, Plan, charges, scoped, transfers};
 use crate::{InsightError, Insights};
 
 /// Currencies of one export.
@@ -49,6 +51,8 @@ impl Insights {
         if let Some(source) = &query.source {
             filter = filter.and(Filter::equals(Fixed::Source, source.as_str()));
         }
+        let asked = Asked::new(&snapshot.ownership, query.range, &filter, &[], Counts::Once);
+        let filter = asked.filter();
         let need = Need {
             range: query.range,
             basis: query.basis,
@@ -57,13 +61,16 @@ impl Insights {
             group_by: &[],
             metric: None,
         };
-        let parts = charges(&snapshot, &need)?;
-        let present: BTreeSet<String> = parts.iter().flat_map(|(part, _)| part.columns.iter().cloned()).collect();
+        let (parts, shared) = (charges(&snapshot, &need)?, transfers(&snapshot, &need));
+        let columns_of = parts.iter().chain(&shared).flat_map(|(part, _)| part.columns.iter().cloned());
+        let present: BTreeSet<String> = columns_of.collect();
         let mut plan = ExportPlan {
             scans: parts.into_iter().map(|(part, scan)| ExportScan { scan, rows: part.rows }).collect(),
+            transfers: shared.into_iter().map(|(_, scan)| scan).collect(),
             range: query.range,
             basis: query.basis,
             filter: filter.clone(),
+            by_day: asked.by_day(),
             columns: columns(query.version, &present),
             left_out: left_out(query.version, &present),
         };
@@ -86,7 +93,7 @@ impl Insights {
             generation: snapshot.generation,
             warnings,
         };
-        let stored = self.stored(&snapshot, &need).await?;
+        let stored = self.stored(&snapshot, &need, &asked).await?;
         Ok(Export { store: Arc::clone(&self.store), plan, head, stored })
     }
 
@@ -111,25 +118,30 @@ impl Insights {
     }
 
     /// What the charges add up to, as a spend query answers it.
-    async fn stored(&self, snapshot: &Snapshot, need: &Need<'_>) -> Result<ExportSums, InsightError> {
+    async fn stored(&self, snapshot: &Snapshot, need: &Need<'_>, asked: &Asked) -> Result<ExportSums, InsightError> {
         let mut stored = ExportSums::new();
         for metric in Metric::ALL {
-            let plan = Plan::new(snapshot, &Need { metric: Some(*metric), ..*need })?;
-            let groups = self.store.group(GroupQuery {
-                scans: plan.scans,
-                range: need.range,
-                basis: need.basis,
-                granularity: Granularity::Total,
-                filter: need.filter.clone(),
-                group_by: Vec::new(),
-                metric: Some(*metric),
-                may_be_null: plan.may_be_null,
-                only_currency: None,
-                segments: Segments::one(need.range.from()),
-                max_groups: MAX_CURRENCIES,
-            });
-            for group in groups.await? {
-                stored.entry(group.currency).or_default().insert(*metric, group.sum);
+            for stretch in &asked.stretches {
+                let (range, filter) = (stretch.days, &stretch.filter);
+                let plan = Plan::new(snapshot, &Need { range, filter, metric: Some(*metric), ..*need })?;
+                let groups = self.store.group(GroupQuery {
+                    scans: plan.scans,
+                    range,
+                    basis: need.basis,
+                    granularity: Granularity::Total,
+                    filter: filter.clone(),
+                    group_by: Vec::new(),
+                    metric: Some(*metric),
+                    may_be_null: plan.may_be_null,
+                    only_currency: None,
+                    segments: Segments::one(range.from()),
+                    max_groups: MAX_CURRENCIES,
+                });
+                for group in groups.await? {
+                    let sums = stored.entry(group.currency).or_default();
+                    let sum: &mut Option<Money> = sums.entry(*metric).or_default();
+                    *sum = add(*sum, group.sum)?;
+                }
             }
         }
         Ok(stored)
@@ -197,6 +209,15 @@ fn warnings(counts: &ExportCounts, query: &ExportQuery) -> Vec<Warning> {
             named.collect::<Vec<_>>().join(", ")
         );
         warnings.push(Warning { code: "columns_left_out", message });
+    }
+    if counts.transfers > 0 {
+        let nulls = match counts.transfers_lack.iter().cloned().collect::<Vec<_>>().join(", ") {
+            lack if lack.is_empty() => String::new(),
+            lack => format!("; they have no {lack}, which daily totals do not keep"),
+        };
+        let message =
+            format!("{} rows are no charges but transfers of shared cost between teams{nulls}", counts.transfers);
+        warnings.push(Warning { code: "transfers", message });
     }
     if query.version >= FocusVersion::V1_3 && !counts.stated.contains("HostProviderName") && counts.rows > 0 {
         let message = "no bill says whose infrastructure it is about: HostProviderName is null throughout".to_owned();

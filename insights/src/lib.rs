@@ -10,8 +10,10 @@ mod counted;
 mod coverage;
 pub mod error;
 mod export;
+mod lineage;
 mod moved;
 mod native;
+mod owners;
 mod ownership;
 mod plan;
 mod rates;
@@ -26,8 +28,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 pub use outlay_catalog::{
-    AuditQuery, Change, ChangePlace, ChangesQuery, DayFigures, JobsQuery, Refusal, RefusedFigure, RejectCount, Run,
-    RunsQuery, Wanted,
+    AuditQuery, Change, ChangePlace, ChangesQuery, DayFigures, EventPlace, EventsQuery, JobsQuery, Refusal,
+    RefusedFigure, RejectCount, Run, RunsQuery, Wanted,
 };
 use outlay_catalog::{Catalog, Snapshot};
 use outlay_model::Currency;
@@ -41,6 +43,11 @@ pub use error::InsightError;
 pub use export::Export;
 pub use moved::{Explanation, Moved, Preview};
 pub use outlay_store::{Decision, Tried, Whose};
+pub use owners::{
+    About, Among, Claimed, ClaimedQuery, ComponentLine, ComponentReport, Components, OwnedQuery, Part, Peers,
+    PeersPeriod, Per, Position, Release, Releases, ReleasesQuery, Shortened, TagPart, TeamLine, TeamReport, Teams,
+    Unclaimed, UnclaimedLine, UnitCost, UnitCostOf, UnitCostQuery, UnitCostRow, Window,
+};
 pub use ownership::{AuditPlace, Changed, Defined};
 pub use rates::{KnownRate, PublishedRate};
 pub use sources::{SourceDetail, SourceReport};

@@ -16,6 +16,7 @@ use outlay_store::{ExplainQuery, Explained, ExportScan, Move, MovesQuery, Scan, 
 
 use crate::counted::Stale;
 use crate::error::company_only;
+use crate::lineage::{Asked, Counts};
 use crate::ownership::Books;
 use crate::plan::without_column;
 use crate::{InsightError, Insights};
@@ -174,7 +175,10 @@ impl Insights {
         if let Some(days) = gone.filter_map(|part| part.days).reduce(DateRange::and) {
             return Err(InsightError::DetailExpired { days });
         }
-        let query = self.looking(&parts, range, filter, snapshot.ownership.book(range), most);
+        // Who belongs to whom is what it was on the day of the charge.
+        let asked = Asked::new(&snapshot.ownership, range, &filter, &[], Counts::Once);
+        let query = self.looking(&parts, range, asked.filter(), snapshot.ownership.book(range), most);
+        let query = MovesQuery { by_day: asked.by_day(), ..query };
         Ok((snapshot.generation, self.store.whose(query).await.map_err(too_many)?))
     }
 
@@ -195,7 +199,7 @@ impl Insights {
             },
             rows: part.rows,
         };
-        MovesQuery { scans: parts.iter().map(scan).collect(), range, filter, book, most }
+        MovesQuery { scans: parts.iter().map(scan).collect(), range, filter, by_day: Vec::new(), book, most }
     }
 }
 

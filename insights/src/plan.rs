@@ -59,9 +59,10 @@ impl Plan {
         let mut reads = Reads::default();
         let mut expired: Option<DateRange> = None;
         let mut magnitude = Some(Money::ZERO);
-        for part in &snapshot.parts {
+        let transfers = if tell_transfers(&dimensions) { snapshot.shared.as_slice() } else { &[] };
+        for part in snapshot.parts.iter().chain(transfers) {
             let Some(inside) = reach(part, need) else { continue };
-            let daily = need.granularity != Granularity::Hour;
+            let daily = need.granularity != Granularity::Hour || part.pool.is_some();
             let layer = if daily { layer(part, &dimensions) } else { Layer::Charges };
             if part.files(layer).next().is_none() {
                 expired = part.days.map(|days| expired.map_or(days, |others| others.and(days)));
@@ -174,6 +175,23 @@ pub(crate) fn charges<'a>(snapshot: &'a Snapshot, need: &Need<'_>) -> Result<Vec
     expired.map_or(Ok(scans), |days| Err(InsightError::DetailExpired { days }))
 }
 
+/// The transfers of every pool that can hold what is needed, a scan each, by pool and month.
+pub(crate) fn transfers<'a>(snapshot: &'a Snapshot, need: &Need<'_>) -> Vec<(&'a Part, Scan)> {
+    let scan = |part: &'a Part| {
+        let files = part.files(Layer::Daily).map(ToOwned::to_owned).collect();
+        let (tags_from_text, only_parts) = (BTreeSet::new(), BTreeSet::new());
+        Some((part, Scan { layer: Layer::Daily, files, inside: reach(part, need)?, tags_from_text, only_parts }))
+    };
+    snapshot.shared.iter().filter_map(scan).collect()
+}
+
+/// Whether transfers make a difference. They move cost between teams and keep all else, so where nothing asks for teams they
+/// come to nothing.
+fn tell_transfers(dimensions: &BTreeSet<&Dimension>) -> bool {
+    let of_teams = [Fixed::Team, Fixed::Department, Fixed::Owner].map(Dimension::Fixed);
+    of_teams.iter().any(|dimension| dimensions.contains(dimension))
+}
+
 /// Whether the part can hold charges of the range, and if so whether all of them are inside it.
 fn reach(part: &Part, need: &Need<'_>) -> Option<bool> {
     match need.basis {
@@ -189,9 +207,14 @@ fn reach(part: &Part, need: &Need<'_>) -> Option<bool> {
     }
 }
 
-/// The layer that knows these dimensions of a part: `daily` whenever that does.
+/// The layer that knows these dimensions of a part: `daily` whenever that does. Transfers have no other: what they do not know,
+/// they have none of.
 fn layer(part: &Part, dimensions: &BTreeSet<&Dimension>) -> Layer {
-    if dimensions.iter().all(|dimension| in_daily(part, dimension)) { Layer::Daily } else { Layer::Charges }
+    if part.pool.is_some() || dimensions.iter().all(|dimension| in_daily(part, dimension)) {
+        Layer::Daily
+    } else {
+        Layer::Charges
+    }
 }
 
 /// Whether a part still has what it takes to tell which of its charges pass.

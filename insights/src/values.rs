@@ -7,12 +7,14 @@ use std::sync::Arc;
 use outlay_catalog::Snapshot;
 use outlay_model::dimension::Fixed;
 use outlay_model::filter::Filter;
+use outlay_model::ownership::Ownership;
 use outlay_model::part::Part;
 use outlay_model::query::Basis;
 use outlay_model::report::Scope;
 use outlay_model::{DateRange, Dimension, Granularity, TagKey};
 use outlay_store::{Group, GroupQuery, Segments, StoreError};
 
+use crate::lineage::{Asked, Counts, visible};
 use crate::plan::{Need, Plan, scoped, still_tells};
 use crate::{InsightError, Insights};
 
@@ -89,7 +91,8 @@ impl Insights {
         let fixed = Fixed::ALL.iter().map(|fixed| DimensionInfo {
             name: fixed.as_str().to_owned(),
             about: fixed.about().to_owned(),
-            daily: fixed.in_daily(),
+            // Those that the registry gives a team are as fast as the team.
+            daily: fixed.in_daily() || matches!(fixed, Fixed::Department | Fixed::Owner),
         });
         let mut keys: BTreeSet<&TagKey> = snapshot.parts.iter().flat_map(|part| &part.tag_keys).collect();
         if *scope != Scope::Company {
@@ -108,18 +111,25 @@ impl Insights {
         Ok(fixed.chain(tags).collect())
     }
 
-    /// Whether any charge that the caller may see has this value, at any time for which that is still kept.
+    /// Whether the registry names this team or component, or any charge that the caller may see has this value, at any time for
+    /// which that is still kept.
     ///
     /// # Errors
     /// When the catalog or the store cannot be read.
     pub async fn known(&self, dimension: &Dimension, value: &str, scope: &Scope) -> Result<bool, InsightError> {
         let snapshot = self.catalog.snapshot().await?;
+        if registered(&snapshot.ownership, dimension, value, scope) {
+            return Ok(true);
+        }
         self.any(&snapshot, &scoped(&Filter::equals(dimension.clone(), value), scope)).await
     }
 
     /// Whether any charge at any time passes the filter, as far as that is still kept.
     async fn any(&self, snapshot: &Snapshot, filter: &Filter) -> Result<bool, InsightError> {
-        let named = filter.renamed(&|dimension| self.tags.canonical_dimension(dimension));
+        let named = filter.renamed(&|dimension| match dimension {
+            Dimension::Fixed(Fixed::Department | Fixed::Owner) => Fixed::Team.into(),
+            dimension => self.tags.canonical_dimension(dimension),
+        });
         let tells = |part: &&Part| still_tells(part, &named);
         let kept = if snapshot.parts.iter().all(|part| tells(&part)) {
             Cow::Borrowed(snapshot)
@@ -142,25 +152,44 @@ impl Insights {
     ) -> Result<Vec<Group>, InsightError> {
         let canonical = |dimension: &_| self.tags.canonical_dimension(dimension);
         let (filter, group_by) = (&filter.renamed(&canonical), group_by.iter().map(canonical).collect::<Vec<_>>());
-        let group_by = group_by.as_slice();
+        let asked = Asked::new(&snapshot.ownership, range, filter, &group_by, Counts::Once);
         let (basis, granularity, metric) = (Basis::Charge, Granularity::Total, None);
-        let plan = Plan::new(snapshot, &Need { range, basis, granularity, filter, group_by, metric })?;
-        let grouped = self.store.group(GroupQuery {
-            scans: plan.scans,
-            range,
-            basis,
-            granularity,
-            filter: filter.clone(),
-            group_by: group_by.to_vec(),
-            metric,
-            may_be_null: false,
-            only_currency: plan.currencies.first().copied(),
-            segments: Segments::one(range.from()),
-            max_groups: MAX_VALUES,
-        });
-        grouped.await.map_err(|error| match error {
-            StoreError::TooManyGroups { groups, most } => InsightError::TooManyRows { rows: groups, most },
-            error => error.into(),
-        })
+        let mut counted = Vec::new();
+        for stretch in &asked.stretches {
+            let (range, filter, group_by) = (stretch.days, &stretch.filter, asked.group_by.as_slice());
+            let plan = Plan::new(snapshot, &Need { range, basis, granularity, filter, group_by, metric })?;
+            let grouped = self.store.group(GroupQuery {
+                scans: plan.scans,
+                range,
+                basis,
+                granularity,
+                filter: filter.clone(),
+                group_by: group_by.to_vec(),
+                metric,
+                may_be_null: false,
+                only_currency: plan.currencies.first().copied(),
+                segments: Segments::one(range.from()),
+                max_groups: MAX_VALUES,
+            });
+            let groups = grouped.await.map_err(|error| match error {
+                StoreError::TooManyGroups { groups, most } => InsightError::TooManyRows { rows: groups, most },
+                error => error.into(),
+            })?;
+            counted.extend(asked.keyed(stretch, groups));
+        }
+        Ok(counted)
+    }
+}
+
+/// Whether the registry has this name, and the caller may know: it is of a team of theirs on some day.
+fn registered(ownership: &Ownership, dimension: &Dimension, name: &str, scope: &Scope) -> bool {
+    match dimension {
+        Dimension::Fixed(Fixed::Team) => ownership.teams.contains_key(name) && visible(ownership, scope).contains(name),
+        Dimension::Fixed(Fixed::Component) => {
+            let visible = visible(ownership, scope);
+            let component = ownership.components.get(name);
+            component.is_some_and(|component| component.team.values().any(|team| visible.contains(team.as_str())))
+        }
+        _ => false,
     }
 }

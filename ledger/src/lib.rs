@@ -11,3 +11,4 @@ pub mod own;
 pub mod rollup;
 pub mod schema;
 pub mod tags;
+pub mod transfer;

@@ -250,7 +250,7 @@ mod tests {
 
     fn reader() -> TagReader {
         let aliases = [("team".to_owned(), vec!["Team".to_owned(), "owner-team".to_owned()])].into();
-        TagReader::new(TagSettings { aliases, daily: None }, Privacy::default())
+        TagReader::new(TagSettings { aliases, daily: None, required: Vec::new() }, Privacy::default())
     }
 
     #[track_caller]

@@ -17,6 +17,7 @@ pub mod part;
 pub mod period;
 pub mod query;
 pub mod rates;
+pub mod ratio;
 pub mod report;
 pub mod source;
 pub mod tags;
@@ -28,6 +29,7 @@ pub use ids::{ComponentId, DeliveryKey, JobId, PartId, PoolId, RuleId, RunId, Se
 pub use job::{Fence, Job, JobProgress, JobState, Request, RequestedBy};
 pub use money::Money;
 pub use period::{DateRange, Granularity};
+pub use ratio::Ratio;
 pub use source::{DayState, Role, Source, Yields};
 
 /// The team of a charge that no rule claims (docs/ARCHITECTURE.md).

@@ -55,7 +55,9 @@ impl PartFile {
             Layer::Charges | Layer::Daily => "parquet",
             Layer::Raw => "jsonl.zst",
         };
-        Self { layer, path: format!("{}/{source}/{id}.{ending}", layer.as_str()) }
+        // A pool's transfers come from `shared:<pool>`. Some stores, and the engine, do not take a colon in a path.
+        let folder = source.as_str().replace(':', ".");
+        Self { layer, path: format!("{}/{folder}/{id}.{ending}", layer.as_str()) }
     }
 }
 

@@ -25,9 +25,10 @@ pub struct TagSettings {
     /// Other spellings of a key, in order of preference: `team = ["Team", "owner-team"]`. Where a charge carries two of
     /// them the first wins (the key itself before its aliases) and the clash is counted.
     pub aliases: BTreeMap<String, Vec<String>>,
-    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership rules and
-    /// aliases name.
+    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership rules, aliases and `required` name.
     pub daily: Option<Vec<String>>,
+    /// The tag keys that every charge should carry: `/coverage` says how much of the spend does.
+    pub required: Vec<String>,
 }
 
 impl TagSettings {
@@ -65,7 +66,8 @@ impl TagSettings {
             Some(keys) => keys.iter().map(|key| self.canonical(key).0).collect(),
             None => {
                 let owning = [TEAM_KEYS, COMPONENT_KEYS, ENVIRONMENT_KEYS].concat();
-                self.aliases.keys().map(String::as_str).chain(owning).collect()
+                let required = self.required.iter().map(|key| self.canonical(key).0);
+                self.aliases.keys().map(String::as_str).chain(owning).chain(required).collect()
             }
         };
         keys.sort_unstable();
@@ -83,6 +85,18 @@ impl TagSettings {
         keys.into_iter().map(TagKey::new).collect()
     }
 
+    /// The keys that every charge should carry, canonical, in the order they are named in.
+    #[must_use]
+    pub fn required_keys(&self) -> Vec<TagKey> {
+        let mut keys: Vec<TagKey> = Vec::new();
+        for key in self.required.iter().map(|key| TagKey::new(self.canonical(key).0)) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
     /// Every problem with the settings, each a sentence naming its key.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
@@ -98,6 +112,9 @@ impl TagSettings {
                 }
             }
         }
+        if self.required.iter().any(|key| key.trim().is_empty()) {
+            problems.push("tags.required: a key is empty".to_owned());
+        }
         if self.daily.as_ref().is_some_and(|keys| keys.len() > MAX_DAILY_TAGS) {
             problems.push(format!("tags.daily: at most {MAX_DAILY_TAGS} keys, each multiplies the daily rows"));
         }
@@ -112,7 +129,7 @@ mod tests {
     #[test]
     fn what_rules_look_at_is_kept_by_day_unless_that_is_configured() {
         let aliases = [("cost-center".to_owned(), vec!["cc".to_owned()])].into();
-        let settings = TagSettings { aliases, daily: None };
+        let settings = TagSettings { aliases, ..TagSettings::default() };
         let used: BTreeSet<TagKey> = ["cc", "zone", "team"].map(TagKey::new).into();
         let words = |keys: Vec<TagKey>| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         assert_eq!(

@@ -101,9 +101,9 @@ pub(super) async fn run(arguments: &CollectArguments, app: &App) -> anyhow::Resu
         let settled = pipeline::settle(app, &stop.asked, &|so_far| bar.settling(so_far)).await;
         bar.0.finish_and_clear();
         let settled = settled?;
-        if let Some(trouble) = settled.trouble() {
+        if let Some(trouble) = settled.trouble().filter(|_| !settled.is_done()) {
             eprintln!("outlay: not all charges have the owners they should have: {trouble}");
-            fine &= settled.is_done();
+            fine = false;
         }
     }
     if arguments.format == TextFormat::Json {

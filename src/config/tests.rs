@@ -413,9 +413,9 @@ fn configs() -> impl Strategy<Value = Config> {
         to_usd: format!("1.{rate}"),
     });
     let rates = prop::collection::btree_map("[A-TV-Z]{3}", prop::collection::vec(rate, 0..2), 0..3);
-    let sections = (aliases, prop::option::of(texts.clone()), texts, rates, 0.0..=1.0, 1..u32::MAX);
-    sections.prop_map(|(aliases, daily, keep, rates, max_shrink, retire_grace_hours)| Config {
-        tags: TagSettings { aliases, daily },
+    let sections = (aliases, (prop::option::of(texts.clone()), texts.clone()), texts, rates, 0.0..=1.0, 1..u32::MAX);
+    sections.prop_map(|(aliases, (daily, required), keep, rates, max_shrink, retire_grace_hours)| Config {
+        tags: TagSettings { aliases, daily, required },
         privacy: Privacy { keep },
         rates: rates.into_iter().map(|(code, dated)| (code.parse().expect("a code"), dated)).collect(),
         guard: Guard { max_shrink, ..Guard::default() },

@@ -107,7 +107,7 @@ pub async fn import(app: &App, request: &ImportRequest, progress: Arc<dyn Progre
 async fn settled(app: &App, progress: &dyn Progress) {
     match super::settle(app, &CancellationToken::new(), &|so_far| progress.settling(so_far)).await {
         Ok(settled) => {
-            if let Some(trouble) = settled.trouble() {
+            if let Some(trouble) = settled.trouble().filter(|_| !settled.is_done()) {
                 tracing::warn!(trouble, "not all charges have the owners they should have");
             }
         }

@@ -14,6 +14,7 @@ mod reown;
 mod reread;
 mod reshape;
 mod settle;
+mod share;
 mod sweep;
 
 pub use collect::{Collection, Collections, Link, Wanted, collect, connect, wanted};
@@ -24,4 +25,5 @@ pub use recover::{LeftOut, Recovered, recover};
 pub use reread::reread;
 pub use reshape::{Stale, Which, keep_in_shape, rebuild, stale};
 pub use settle::{Settled, settle};
+pub use share::{Failed, Left, Shared, share};
 pub use sweep::sweep;

@@ -80,7 +80,8 @@ impl DailyKeys {
 }
 
 fn staleness(part: &Part, daily_keys: &DailyKeys) -> Option<Stale> {
-    let Versions { format, normaliser, rule_book, layout, .. } = &part.versions;
+    // Which rules it was owned by is for settling to bring up to date.
+    let Versions { format, normaliser, rule_book, layout, rules: _ } = &part.versions;
     // A format that this version does not know was made by a later one.
     let read_by = outlay_collectors::format(format).map_or(*normaliser, Format::version);
     if part.files(Layer::Charges).next().is_none() {

@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::reown::{Far, ToDo, is_superseded, reown, to_do};
+use super::share::share;
 use crate::app::{App, now};
 use crate::scheduler::holder;
 
@@ -39,6 +40,10 @@ pub struct Settled {
     pub left: Vec<Part>,
     /// What could not be done, by month.
     pub failed: BTreeMap<NaiveDate, String>,
+    /// Months of pools that were split anew.
+    pub shared: u64,
+    /// Pools that could not be split, with their months and why.
+    pub unshared: Vec<String>,
     /// Whether it was stopped before it was done.
     pub stopped: bool,
     /// The generation at which all of it was as it should be but for what failed.
@@ -49,7 +54,7 @@ impl Settled {
     /// Whether all is as it should be.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.failed.is_empty() && !self.stopped
+        self.failed.is_empty() && self.unshared.is_empty() && !self.stopped
     }
 
     /// What a person should know about what was not done.
@@ -57,6 +62,7 @@ impl Settled {
     pub fn trouble(&self) -> Option<String> {
         let mut said: Vec<String> =
             self.failed.iter().map(|(month, why)| format!("{}: {why}", month.format("%Y-%m"))).collect();
+        said.extend(self.unshared.iter().cloned());
         if let Some(first) = self.left.first() {
             said.push(format!(
                 "{} deliveries, such as {} {}, keep the owners they had: their charges are kept no longer ([retention])",
@@ -156,7 +162,15 @@ async fn at_it(
             }
         }
     };
-    watch(&so_far.borrow());
+    let progress = *so_far.borrow();
+    watch(&progress);
+    if progress != SettlingProgress::default() {
+        // How far it came stays to be seen. Where it is another one's by now, that is told below.
+        let at = now();
+        if let Err(error) = app.catalog.renew_settling(fence, &progress, at, at + app.lease()).await {
+            tracing::warn!(%error, "how far settling came cannot be told");
+        }
+    }
     let told = match &done {
         // What was not done is not settled.
         Ok(settled) => {
@@ -184,7 +198,14 @@ async fn rounds(app: &App, far: &Far, stop: &CancellationToken) -> anyhow::Resul
         (settled.left, settled.generation) = (left, snapshot.generation);
         restated.clear();
         if months.is_empty() {
-            return Ok(settled);
+            let shared = share(app, None).await?;
+            settled.unshared = shared.failed.iter().map(ToString::to_string).collect();
+            settled.shared += shared.recomputed as u64;
+            if shared.recomputed == 0 {
+                return Ok(settled);
+            }
+            // Owners may have changed meanwhile, and with them what is shared.
+            continue;
         }
         let keys = app.settings.tags.daily_keys_with(&snapshot.ownership.tag_keys());
         let parts = months.values().flatten();
@@ -224,5 +245,8 @@ async fn rounds(app: &App, far: &Far, stop: &CancellationToken) -> anyhow::Resul
         settled.failed.entry(month).or_insert_with(|| "its bills are restated all the time".to_owned());
     }
     settled.generation = snapshot.generation;
+    let shared = share(app, None).await?;
+    settled.unshared = shared.failed.iter().map(ToString::to_string).collect();
+    settled.shared += shared.recomputed as u64;
     Ok(settled)
 }

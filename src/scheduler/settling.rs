@@ -62,10 +62,11 @@ async fn one(app: &App, stop: &Stop) -> bool {
     match settled {
         Ok(settled) => {
             let Settled { parts, charges, unchanged, .. } = settled;
+            let is_news = parts + unchanged > 0 || !settled.is_done();
             if parts + unchanged > 0 {
                 tracing::info!(parts, charges, unchanged, "charges have their owners");
             }
-            if let Some(trouble) = settled.trouble() {
+            if let Some(trouble) = settled.trouble().filter(|_| is_news) {
                 tracing::warn!(trouble, "not all charges have the owners they should have");
             }
             settled.is_done()

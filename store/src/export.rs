@@ -1,4 +1,5 @@
-//! Charges on their way out: read part by part, looked at, added up and written as they come.
+//! Charges, and the transfers that share some of them out, on their way out: read part by part, looked at, added up and
+//! written as they come.
 //!
 //! However many charges there are, memory holds a row group on its way in and one on its way out. Rows come out in the
 //! order of the parts and of the lines in them, so the same question of the same generation gives the same bytes.
@@ -8,18 +9,19 @@ use std::io::Write;
 use std::sync::Arc;
 
 use outlay_ledger::export::checks::Checks;
-use outlay_ledger::export::{add_up, csv, expressions, schema};
+use outlay_ledger::export::{add_up, csv, expressions};
+use outlay_ledger::schema::{self, CHARGE_DATE};
 use outlay_model::DateRange;
 use outlay_model::export::{ExportColumn, ExportSums, Exported, FileKind, Gap};
 use outlay_model::filter::Filter;
-use outlay_model::query::Basis;
+use outlay_model::query::{Basis, Metric};
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{
     DataFrame, DataType, Expr, LazyFrame, ParquetCompression, ParquetWriter, PolarsError, col, len, lit,
 };
 
 use crate::cache::Held;
-use crate::scan::{Rows, Scan};
+use crate::scan::{Rows, Scan, scan_files};
 use crate::stage::{ROW_GROUP, streamed, texts};
 use crate::{Store, StoreError};
 
@@ -39,12 +41,16 @@ pub struct ExportScan {
 pub struct ExportPlan {
     /// What to read, in the order of the rows.
     pub scans: Vec<ExportScan>,
+    /// The transfers of pools, a scan each, which come behind them.
+    pub transfers: Vec<Scan>,
     /// The days.
     pub range: DateRange,
     /// Which time counts.
     pub basis: Basis,
     /// Which charges.
     pub filter: Filter,
+    /// Which of these on which days, in order; empty where the day makes no difference.
+    pub by_day: Vec<(DateRange, Filter)>,
     /// The columns.
     pub columns: Vec<ExportColumn>,
     /// Stored columns that have to stay behind.
@@ -52,16 +58,26 @@ pub struct ExportPlan {
 }
 
 impl ExportPlan {
+    /// Every scan in order, and the charges of it; `None` for transfers, which are none.
+    fn all(&self) -> impl Iterator<Item = (&Scan, Option<u64>)> {
+        let charges = self.scans.iter().map(|ExportScan { scan, rows }| (scan, Some(*rows)));
+        charges.chain(self.transfers.iter().map(|scan| (scan, None)))
+    }
+
     fn rows(&self, only: Option<(u64, usize)>) -> Rows<'_> {
-        Rows { range: self.range, basis: self.basis, filter: &self.filter, only }
+        Rows { range: self.range, basis: self.basis, filter: &self.filter, by_day: &self.by_day, only }
     }
 }
 
 /// What there is to know of an export before it is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportCounts {
-    /// Charges.
+    /// Charges and transfers.
     pub rows: u64,
+    /// How many of them are transfers.
+    pub transfers: u64,
+    /// Columns that transfers leave out although FOCUS allows no null in them: no gap that a bill could close.
+    pub transfers_lack: BTreeSet<String>,
     /// Nulls where FOCUS allows none.
     pub gaps: Vec<Gap>,
     /// Charges that state a column which has to stay behind. For ServiceProviderName only those where ProviderName says
@@ -113,21 +129,31 @@ impl Store {
         needed.extend(plan.left_out.iter().map(|name| (*name).to_owned()));
         let mut counts = ExportCounts::default();
         let mut providers: BTreeMap<Option<String>, (u64, BTreeMap<&str, u64>)> = BTreeMap::new();
-        for ExportScan { scan, .. } in &plan.scans {
+        for (scan, charges) in plan.all() {
+            let of_bill = charges.is_some();
             let held = self.hold_now(scan)?;
             let rows = self.read(scan, &held, needed.clone(), &plan.rows(None))?;
             let frame = streamed(counting(rows, plan))?;
             let (names, all) = (texts(frame.column("provider")?)?, numbers(&frame, "rows")?);
             for (provider, rows) in names.iter().zip(&all) {
-                providers.entry(provider.clone()).or_default().0 += rows;
                 counts.rows += rows;
+                if of_bill {
+                    providers.entry(provider.clone()).or_default().0 += rows;
+                } else {
+                    counts.transfers += rows;
+                }
             }
             for (place, column) in plan.columns.iter().enumerate() {
                 let stated = numbers(&frame, &format!("stated{place}"))?;
                 if stated.iter().any(|count| *count > 0) {
                     counts.stated.insert(column.name.clone());
                 }
-                for ((provider, rows), stated) in names.iter().zip(&all).zip(stated).filter(|_| column.required()) {
+                if !of_bill && column.required() && stated.iter().sum::<u64>() < all.iter().sum() && !is_cost(column) {
+                    counts.transfers_lack.insert(column.name.clone());
+                }
+                for ((provider, rows), stated) in
+                    names.iter().zip(&all).zip(stated).filter(|_| column.required() && of_bill)
+                {
                     let nulls = &mut providers.entry(provider.clone()).or_default().1;
                     *nulls.entry(column.name.as_str()).or_default() += rows - stated;
                 }
@@ -157,10 +183,18 @@ impl Store {
         let mut writer = Writer::start(kind, file, &plan.columns)?;
         let (mut checks, mut sums) = (Checks::new(&plan.columns), ExportSums::new());
         let needed: BTreeSet<String> = plan.columns.iter().flat_map(|column| column.from.clone()).collect();
-        for ExportScan { scan, rows } in &plan.scans {
+        for (scan, rows) in plan.all() {
             let held = self.hold_now(scan)?;
+            let rows = match rows {
+                Some(rows) => rows,
+                None => {
+                    let files = scan_files(&scan.files, &held, schema::of([CHARGE_DATE]))?;
+                    let count = streamed(files.select([len().cast(DataType::UInt64).alias("rows")]))?;
+                    numbers(&count, "rows")?.iter().sum()
+                }
+            };
             // A scan of the whole part would decode row groups far ahead of what is written.
-            for first in (0..*rows).step_by(ROW_GROUP) {
+            for first in (0..rows).step_by(ROW_GROUP) {
                 let some = self.read(scan, &held, needed.clone(), &plan.rows(Some((first, ROW_GROUP))))?;
                 let mut batch = streamed(some.select(expressions(&plan.columns)))?;
                 batch.rechunk_mut();
@@ -174,6 +208,11 @@ impl Store {
         let (findings, longest) = checks.finish();
         Ok(Exported { rows, sums, findings, longest })
     }
+}
+
+/// What a cost lacks, the charges behind it lack: that is their gap.
+fn is_cost(column: &ExportColumn) -> bool {
+    Metric::ALL.iter().any(|metric| metric.column() == column.name)
 }
 
 /// Per provider: the charges, those that state each exported column, and those that state what is left behind.
@@ -222,7 +261,7 @@ impl<W: Write> Writer<W> {
             Some(FileKind::Parquet) => {
                 // The one compression that every reader of Parquet knows.
                 let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Snappy);
-                let file = writer.batched(&schema(columns)).map_err(output)?;
+                let file = writer.batched(&outlay_ledger::export::schema(columns)).map_err(output)?;
                 Ok(Self::Parquet { file: Box::new(file), pending: None })
             }
         }

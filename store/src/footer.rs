@@ -8,6 +8,7 @@ use std::io::Cursor;
 use bigdecimal::BigDecimal;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{StreamExt as _, TryStreamExt as _};
+use outlay_model::ownership::SHARED;
 use outlay_model::part::{Layer, PartFile};
 use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, PartId, SourceName};
@@ -130,6 +131,11 @@ pub(crate) fn footer_length(tail: &[u8], bytes: u64) -> Option<u64> {
     (magic == MAGIC && MAGIC.len() as u64 + length + ENDING <= bytes).then_some(length)
 }
 
+/// A source, or the pool whose transfers the file holds.
+fn source(text: &str) -> Option<SourceName> {
+    SourceName::parse(text.strip_prefix(SHARED).unwrap_or(text)).is_ok().then(|| SourceName::new(text))
+}
+
 fn read(tail: Vec<u8>, layer: Layer) -> Result<Footer, Unreadable> {
     let mut reader = ParquetReader::new(Cursor::new(tail));
     let metadata = reader.get_metadata().map_err(|_| Unreadable::Damaged)?;
@@ -147,7 +153,7 @@ fn read(tail: Vec<u8>, layer: Layer) -> Result<Footer, Unreadable> {
     }
     Ok(Footer {
         part: PartId::new(text(key::PART)?),
-        source: SourceName::parse(text(key::SOURCE)?).map_err(|_| meant(key::SOURCE))?,
+        source: source(text(key::SOURCE)?).ok_or_else(|| meant(key::SOURCE))?,
         delivery: DeliveryKey::new(text(key::DELIVERY)?),
         fingerprint: text(key::FINGERPRINT)?.to_owned(),
         layout: text(key::LAYOUT)?.parse().map_err(|_| meant(key::LAYOUT))?,

@@ -156,7 +156,7 @@ impl Store {
         if query.granularity == Granularity::Hour {
             needed.insert("ChargePeriodStart".to_owned());
         }
-        let rows = Rows { range: query.range, basis: query.basis, filter: &query.filter, only: None };
+        let rows = Rows { range: query.range, basis: query.basis, filter: &query.filter, by_day: &[], only: None };
         let mut plan = self.read(scan, held, needed, &rows)?;
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         keys.extend(time_key(query));

@@ -23,6 +23,7 @@ mod refusal;
 mod reshape;
 mod scan;
 mod scratch;
+mod share;
 mod sink;
 mod stage;
 mod whose;
@@ -51,6 +52,7 @@ pub use outlay_ledger::own::{Decision, Explained, Tried};
 pub use own::ExplainQuery;
 pub use refusal::Refusal;
 pub use scan::Scan;
+pub use share::{DailyRows, PoolPlan, SharePlan, SharedPart};
 pub use stage::{Stage, StageSpec, Staged};
 pub use whose::Whose;
 

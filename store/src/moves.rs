@@ -30,6 +30,8 @@ pub struct MovesQuery {
     pub range: DateRange,
     /// Which charges.
     pub filter: Filter,
+    /// Which of these on which days; empty where the day makes no difference.
+    pub by_day: Vec<(DateRange, Filter)>,
     /// The rules.
     pub book: Book,
     /// The most moves to give.
@@ -85,6 +87,7 @@ impl Store {
                     range: query.range,
                     basis: Basis::Charge,
                     filter: &query.filter,
+                    by_day: &query.by_day,
                     only: Some((first, ROW_GROUP)),
                 };
                 let some = streamed(self.read(scan, held, needed.clone(), &rows)?)?;

@@ -71,6 +71,7 @@ impl Store {
                 range: DateRange::ALWAYS,
                 basis: Basis::Charge,
                 filter: &Filter::everything(),
+                by_day: &[],
                 only: Some((first, ROW_GROUP)),
             };
             let some = streamed(self.read(&scan, held, needed.clone(), &rows)?)?;

@@ -46,6 +46,8 @@ pub(crate) struct Rows<'a> {
     pub basis: Basis,
     /// Which charges.
     pub filter: &'a Filter,
+    /// Which of these on which days; empty where the day makes no difference.
+    pub by_day: &'a [(DateRange, Filter)],
     /// No more than so many from one on, in the order they are stored.
     pub only: Option<(u64, usize)>,
 }
@@ -67,15 +69,17 @@ impl Store {
         mut needed: BTreeSet<String>,
         rows: &Rows<'_>,
     ) -> Result<LazyFrame, StoreError> {
-        let Rows { range, basis, filter, only } = *rows;
-        filter.each_dimension(&mut |dimension| {
-            needed.insert(dimension.column());
-        });
+        let Rows { range, basis, filter, by_day, only } = *rows;
+        for filter in std::iter::once(filter).chain(by_day.iter().map(|(_, filter)| filter)) {
+            filter.each_dimension(&mut |dimension| {
+                needed.insert(dimension.column());
+            });
+        }
         for key in &scan.tags_from_text {
             needed.remove(&tag_column(key));
             needed.insert("Tags".to_owned());
         }
-        if !scan.inside {
+        if !scan.inside || !by_day.is_empty() {
             needed.insert(time_column(basis).to_owned());
         }
         if !scan.only_parts.is_empty() {
@@ -91,9 +95,16 @@ impl Store {
         if !scan.only_parts.is_empty() {
             plan = plan.filter(filter::one_of(PART_ID, scan.only_parts.iter().map(PartId::as_str)));
         }
-        if !scan.inside {
+        let within = |days: DateRange| {
             let time = col(time_column(basis));
-            plan = plan.filter(time.clone().gt_eq(lit(range.from())).and(time.lt(lit(range.to()))));
+            time.clone().gt_eq(lit(days.from())).and(time.lt(lit(days.to())))
+        };
+        if !scan.inside {
+            plan = plan.filter(within(range));
+        }
+        let some_days = by_day.iter().map(|(days, filter)| within(*days).and(filter::expression(filter)));
+        if let Some(passes) = some_days.reduce(Expr::or) {
+            plan = plan.filter(passes);
         }
         if !filter.is_everything() {
             plan = plan.filter(filter::expression(filter));

@@ -80,7 +80,13 @@ impl Store {
         for ExportScan { scan, rows } in &query.scans {
             for first in (0..*rows).step_by(ROW_GROUP) {
                 let only = Some((first, ROW_GROUP));
-                let rows = Rows { range: query.range, basis: Basis::Charge, filter: &query.filter, only };
+                let rows = Rows {
+                    range: query.range,
+                    basis: Basis::Charge,
+                    filter: &query.filter,
+                    by_day: &query.by_day,
+                    only,
+                };
                 add(&owning, &streamed(self.read(scan, held, needed.clone(), &rows)?)?, &mut found)?;
                 if found.len() > query.most {
                     return Err(StoreError::TooManyGroups { groups: found.len(), most: query.most });

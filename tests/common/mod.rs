@@ -19,9 +19,10 @@ use chrono::NaiveDate;
 use outlay::app::App;
 use outlay::config::Config;
 use outlay::pipeline::{self, Force, ImportRequest, Progress};
-use outlay_catalog::Run;
+use outlay_catalog::{OwnershipChange, Run};
 use outlay_collectors::focus::Focus;
 use outlay_insights::InsightError;
+use outlay_model::ownership::{Definition, Edit, Origin, Ownership};
 use outlay_model::query::SpendParams;
 use outlay_model::report::{Scope, SpendReport};
 use outlay_model::{Currency, DeliveryKey, SourceName};
@@ -93,6 +94,21 @@ impl House {
             force,
         };
         pipeline::import(&self.app, &request, Arc::new(Quiet)).await
+    }
+
+    /// Has the registry say this.
+    pub async fn say(&self, ownership: &Ownership) {
+        let teams = ownership.teams.iter().map(|(id, team)| (id.to_string(), Definition::Team(team.clone())));
+        let components = ownership.components.iter();
+        let components = components.map(|(id, said)| (id.to_string(), Definition::Component(said.clone())));
+        let series = ownership.series.iter().map(|(id, said)| (id.to_string(), Definition::Series(said.clone())));
+        let pools = ownership.pools.iter().map(|(id, said)| (id.to_string(), Definition::Pool(said.clone())));
+        let rules = ownership.rules.iter().map(|(id, said)| (id.to_string(), Definition::Rule(said.clone())));
+        let said = teams.chain(components).chain(series).chain(pools).chain(rules);
+        let edits = said.map(|(name, definition)| Edit::Put { name, definition, place: None }).collect();
+        let now = today().and_hms_opt(12, 0, 0).expect("noon").and_utc();
+        let change = OwnershipChange { edits, origin: Origin::Api, by: "test".to_owned(), now };
+        self.app.catalog.change_ownership(&change).await.expect("is let in");
     }
 
     pub async fn try_spend(&self, params: &[(&str, &str)]) -> Result<SpendReport, InsightError> {

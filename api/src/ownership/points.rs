@@ -160,7 +160,9 @@ pub async fn put_points(
     let ReplaceParameters { replace_from, replace_to } = params;
     let replace = days(None, replace_from.as_deref(), replace_to.as_deref(), api.today()).map_err(|error| {
         let parameter = if error.parameter == "to" { "replace_to" } else { "replace_from" };
-        ParameterError { parameter, ..error }
+        let both = replace_from.is_some() && replace_to.is_some();
+        let message = if both { error.message } else { "give both replace_from and replace_to, or neither".to_owned() };
+        ParameterError { parameter, message, ..error }
     })?;
     let sent = Sent::read(request, MAX_POINTS).await?;
     let points = if sent.is(CSV) {

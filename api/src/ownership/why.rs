@@ -58,6 +58,7 @@ pub struct PreviewRequest {
 }
 
 /// One of them.
+#[expect(clippy::large_enum_variant, reason = "there are few at a time, and a box would only be in the way")]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum EditRequest {

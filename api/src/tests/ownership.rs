@@ -303,7 +303,7 @@ async fn events_are_told_once() {
 }
 
 #[tokio::test]
-async fn an_empty_house_is_settled_once_somebody_has_looked() {
+async fn an_empty_house_is_settled() {
     let house = House::empty().await;
     insta::assert_snapshot!(house.get("/api/v1/ownership").await.shown());
 }

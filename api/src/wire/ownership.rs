@@ -53,7 +53,7 @@ struct ChangedLine<'a> {
 }
 
 /// What is said of a name since a change.
-pub fn changed_json<'a>(changed: &Changed, defined: &'a Defined) -> impl Serialize {
+pub fn changed_json(changed: &Changed, defined: &Defined) -> impl Serialize {
     ChangedLine { data: line(defined), generation: changed.generation, settling: changed.settling }
 }
 

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::{Dated, Kind, Ownership, Pool, Rule, SHARED, Since, Split, Value, pool_of_team, team_of_pool};
 use crate::dimension::Fixed;
-use crate::{Dimension, Money, TeamId, UNALLOCATED};
+use crate::{Dimension, Money, SourceName, TeamId, UNALLOCATED};
 
 /// Something that cannot be so.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +89,13 @@ impl Ownership {
         }
         for (id, pool) in &self.pools {
             let mut of = Of { kind: Kind::Pool, name: id.as_str(), problems: &mut problems };
+            if SourceName::parse(id.as_str()).is_err() {
+                // Its transfers have a folder in the store.
+                of.say(
+                    "",
+                    "a pool is named by 1 to 64 letters, digits, '-', '_' or '.', starting with a letter or digit",
+                );
+            }
             pool.split.values().for_each(|split| self.check_split(&mut of, split));
         }
         for (id, rule) in &self.rules {
@@ -383,6 +390,22 @@ mod tests {
                 r#"rule "d", pool: a charge is of a team or of a pool: leave one out"#,
                 r#"rule "d", pool: there is no pool "network"; add it first"#,
             ],
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_pool_can_be_that_of_a_folder() {
+        let says = r"a pool is named by 1 to 64 letters, digits, '-', '_' or '.', starting with a letter or digit";
+        check(
+            serde_json::json!({
+                "teams": { "a": { "owner": "A" } },
+                "pools": {
+                    "net-1.eu_x": { "split": { "even": ["a"] } },
+                    "net/../x": { "split": { "even": ["a"] } },
+                    "Über": { "split": { "even": ["a"] } },
+                },
+            }),
+            &[&format!(r#"pool "net/../x": {says}"#), &format!(r#"pool "Über": {says}"#)],
         );
     }
 

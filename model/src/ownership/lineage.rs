@@ -54,6 +54,22 @@ impl Lineage {
         self.parents.get(team)
     }
 
+    /// Every team that is part of another, with that one, by name.
+    pub fn parents(&self) -> impl Iterator<Item = (&TeamId, &TeamId)> + Clone {
+        self.parents.iter()
+    }
+
+    /// Every team that has an accountable owner, with that person, by name.
+    pub fn owners(&self) -> impl Iterator<Item = (&TeamId, &str)> {
+        self.owners.iter().map(|(team, owner)| (team, owner.as_str()))
+    }
+
+    /// The teams that a team is part of, from its parent up.
+    pub fn ancestors<'a>(&'a self, team: &str) -> impl Iterator<Item = &'a TeamId> {
+        // There are no circles, and if there were, this would end.
+        std::iter::successors(self.parents.get(team), |above| self.parents.get(*above)).take(self.parents.len())
+    }
+
     /// Its accountable owner; for a team that is only known by its tags, nobody.
     #[must_use]
     pub fn owner(&self, team: &str) -> Option<&str> {
@@ -63,15 +79,7 @@ impl Lineage {
     /// The top of its parents: itself, where it has none.
     #[must_use]
     pub fn department<'a>(&'a self, team: &'a str) -> &'a str {
-        let mut top = team;
-        // There are no circles, and if there were, this would end.
-        for _ in 0..=self.parents.len() {
-            match self.parents.get(top) {
-                Some(parent) => top = parent.as_str(),
-                None => break,
-            }
-        }
-        top
+        self.ancestors(team).last().map_or(team, TeamId::as_str)
     }
 
     /// The team and all that are part of it.

@@ -17,6 +17,7 @@ mod lineage;
 mod registry;
 mod rule;
 mod settling;
+mod share;
 
 use std::collections::BTreeMap;
 
@@ -30,8 +31,9 @@ pub use lineage::Lineage;
 pub use registry::{Component, Event, Point, Series, Team, ValueMap};
 pub use rule::{ByMetric, BySpend, Condition, Pool, Rule, Since, Split, Taken, Target, Value};
 pub use settling::{Settling, SettlingFence, SettlingProgress};
+pub use share::{DayFacts, NoRate, OwnSpend, Weights};
 
-use crate::{ComponentId, PoolId, RuleId, SeriesId, TeamId};
+use crate::{ComponentId, PoolId, RuleId, SeriesId, SourceName, TeamId};
 
 /// What the name of a pool's team begins with.
 pub const SHARED: &str = "shared:";
@@ -40,6 +42,12 @@ pub const SHARED: &str = "shared:";
 #[must_use]
 pub fn team_of_pool(pool: &PoolId) -> TeamId {
     TeamId::new(format!("{SHARED}{pool}"))
+}
+
+/// The source that its transfers are of.
+#[must_use]
+pub fn source_of_pool(pool: &PoolId) -> SourceName {
+    SourceName::new(format!("{SHARED}{pool}"))
 }
 
 /// The pool behind such a team.

@@ -38,6 +38,12 @@ impl Rate {
         Self { small: small.map(|(multiply, divide)| (multiply.into(), divide.into())), multiply, divide }
     }
 
+    /// The fraction itself: what is multiplied by, and what is divided by.
+    #[must_use]
+    pub fn ratio(&self) -> (BigInt, BigInt) {
+        (self.multiply.clone(), self.divide.clone())
+    }
+
     /// What one unit is worth, half-even at 12 decimals: to be looked at, never to be reckoned with.
     ///
     /// # Errors
@@ -45,14 +51,6 @@ impl Rate {
     pub fn rounded(&self) -> Result<Money, MoneyError> {
         let one = BigInt::from(10_i128.pow(SCALE));
         rounded(one * &self.multiply, &self.divide)
-    }
-}
-
-#[cfg(test)]
-impl Rate {
-    /// Above and below.
-    pub(super) fn fraction(&self) -> (BigInt, BigInt) {
-        (self.multiply.clone(), self.divide.clone())
     }
 }
 
@@ -147,7 +145,7 @@ impl Converted {
 }
 
 /// A fraction of units, half-even at 12 decimals.
-fn rounded(above: BigInt, below: &BigInt) -> Result<Money, MoneyError> {
+pub(crate) fn rounded(above: BigInt, below: &BigInt) -> Result<Money, MoneyError> {
     let below = below * UNIT;
     let (sign, above) = (above.sign(), BigInt::from(above.magnitude().clone()));
     let (mut whole, rest) = (&above / &below, above % &below);

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Currency, DateRange};
 
+pub(crate) use convert::rounded;
 pub use convert::{CONVERTED_SCALE, Converted, Rate};
 pub use published::{Brought, CARRIED_DAYS, Fixing, Moved, News, Published, Quote, QuoteError};
 

@@ -237,7 +237,7 @@ proptest! {
         let day = day("2026-11-01") + Days::new(on);
         let (eur, gbp) = (code("EUR"), code("GBP"));
         let Some((there, back)) = rates.rate(eur, gbp, day).zip(rates.rate(gbp, eur, day)) else { return Ok(()) };
-        let (there, back) = (there.fraction(), back.fraction());
+        let (there, back) = (there.ratio(), back.ratio());
         prop_assert_eq!((&there.0, &there.1), (&back.1, &back.0));
     }
 }

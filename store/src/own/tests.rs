@@ -18,7 +18,7 @@ const ROWS: u32 = ROW_GROUP as u32 + 10;
 
 fn store(folder: &Path) -> Arc<Store> {
     let aliases = [("cost-center".to_owned(), vec!["cc".to_owned()])].into();
-    Arc::new(Store::open(folder, TagSettings { aliases, daily: None }, Privacy::default()).expect("opens"))
+    Arc::new(Store::open(folder, TagSettings { aliases, ..TagSettings::default() }, Privacy::default()).expect("opens"))
 }
 
 fn charges() -> DataFrame {

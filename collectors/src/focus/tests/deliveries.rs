@@ -111,7 +111,22 @@ fn a_fingerprint_is_of_the_bytes_and_of_how_they_are_read() {
     assert_ne!(fingerprint(&[("a.csv", &one), ("b.csv", &two.replace("1.25", "1.250"))], &plain), before);
     let packed = folder(&[("a.csv.gz", &gzip(one.as_bytes())), ("b.csv", two.as_bytes())]);
     assert_eq!(list(packed.path(), None, &plain).expect("a bill")[0].fingerprint, before, "packing does not matter");
-    let aliases = TagSettings { aliases: [("team".to_owned(), vec!["Team".to_owned()])].into(), daily: None };
+    let aliases = TagSettings {
+        aliases: [("team".to_owned(), vec!["Team".to_owned()])].into(),
+        daily: None,
+        required: Vec::new(),
+    };
+    let required = TagSettings { required: vec!["team".to_owned()], ..TagSettings::default() };
+    let required = Settings { tags: required, ..Settings::default() };
+    assert_eq!(
+        required.digest(&super::Focus),
+        plain.digest(&super::Focus),
+        "what every charge should carry makes no bill another"
+    );
+    assert!(
+        plain.digest(&super::Focus).contains("TagSettings { aliases: {}, daily: None }"),
+        "as it was when bills came in"
+    );
     let keep = Privacy { keep: vec!["x_Owner".to_owned()] };
     for settings in
         [Settings { tags: aliases, ..Settings::default() }, Settings { privacy: keep, ..Settings::default() }]

@@ -9,7 +9,7 @@ use super::{Read, Settings, csv, folder, read, read_csv, read_csv_with};
 
 fn aliases() -> Settings {
     let aliases = [("team".to_owned(), vec!["Team".to_owned(), "owner-team".to_owned()])].into();
-    Settings { tags: TagSettings { aliases, daily: None }, ..Settings::default() }
+    Settings { tags: TagSettings { aliases, daily: None, required: Vec::new() }, ..Settings::default() }
 }
 
 fn keys(read: &Read) -> Vec<&str> {

@@ -53,7 +53,7 @@ impl Asked {
         let dimension = dice.below(DIMENSIONS.len());
         let values: Vec<&str> = DIMENSIONS[dimension].2.iter().flatten().copied().collect();
         let again = |dice: &mut Dice| Box::new(Self::random(dice, deep + 1));
-        match dice.below(if deep > 2 { 6 } else { 10 }) {
+        match dice.below(if deep > 1 { 6 } else { 10 }) {
             0 | 1 => Self::In(dimension, vec![dice.one(&values)]),
             2 => Self::In(dimension, vec![dice.one(&values), dice.one(&values), "nobody"]),
             3 => Self::Like(dimension, dice.one(PATTERNS)),
@@ -273,7 +273,7 @@ fn every_charge_has_exactly_one_team_and_it_is_the_one_the_words_say() {
 
 fn check_random(seed: u64) {
     let mut dice = Dice(seed);
-    let rows: Vec<(NaiveDate, Row)> = (0..8)
+    let rows: Vec<(NaiveDate, Row)> = (0..6)
         .map(|_| {
             let cells = DIMENSIONS.iter().map(|(_, column, values)| (*column, dice.one(values)));
             (NaiveDate::MIN, cells.collect())
@@ -286,7 +286,7 @@ fn check_random(seed: u64) {
         let cells: Vec<Option<&str>> = rows.iter().map(|(_, row)| row[column]).collect();
         charges.with_column(Column::new((*column).into(), cells)).expect("a column");
     }
-    let more = dice.below(9);
+    let more = dice.below(6);
     let mut rules: Vec<Written> = (0..more).map(|place| Written::random(&mut dice, format!("rule{place}"))).collect();
     let both = seed % 16 == 0;
     let before = owned_by(&rules, &charges, &rows, seed, if both { &[false, true] } else { &[false] });
