@@ -72,20 +72,34 @@ impl Insights {
         range: Option<DateRange>,
         scope: &Scope,
     ) -> Result<Preview, InsightError> {
+        self.preview_of(edits, Origin::Api, range, scope).await
+    }
+
+    /// As [`Insights::preview`], of changes that somebody else makes, such as those of an ownership file.
+    ///
+    /// # Errors
+    /// As [`Insights::preview`].
+    pub async fn preview_of(
+        &self,
+        edits: Vec<Edit>,
+        by: Origin,
+        range: Option<DateRange>,
+        scope: &Scope,
+    ) -> Result<Preview, InsightError> {
         company_only(scope)?;
         let snapshot = self.catalog.snapshot().await?;
         let mut candidate = (*snapshot.ownership).clone();
         for edit in edits {
             let (kind, name) = edit.subject();
             match candidate.origin(kind, name) {
-                Some(origin) if origin != Origin::Api => {
+                Some(origin) if origin != by => {
                     let name = name.to_owned();
                     return Err(CatalogError::SaidElsewhere { kind, name, origin }.into());
                 }
                 None if matches!(edit, Edit::Remove { .. }) => {
                     return Err(InsightError::NotSaid { kind, name: name.to_owned() });
                 }
-                _ => candidate.edit(edit, Origin::Api),
+                _ => candidate.edit(edit, by),
             }
         }
         let problems = candidate.problems();

@@ -141,6 +141,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Import(import) => with_owners(config, async |app| import::run(import, app).await).await,
+        Command::Collect(collect) if collect.is_dry_run() => {
+            with_app(config, async |app| collect::run(collect, app).await).await
+        }
         Command::Collect(collect) => with_owners(config, async |app| collect::run(collect, app).await).await,
         Command::Teams(list) => with_app(config, async |app| teams::teams(list, app).await).await,
         Command::Components(list) => with_app(config, async |app| teams::components(list, app).await).await,

@@ -14,7 +14,6 @@ use outlay_model::Money;
 use outlay_model::ownership::{Audited, Definition, Edit, Kind, Origin, SettlingProgress};
 use outlay_model::query::{Metric, ParameterError};
 use outlay_model::report::Scope;
-use outlay_store::Move;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -231,7 +230,7 @@ pub(super) async fn carry_out(app: &App, planned: &Planned, how: How, format: Te
         TextFormat::Json => {
             let mut said = json!({ "data": planned.changes, "made": how == How::Make });
             if let Some(preview) = &preview {
-                said["moves"] = preview.moves.iter().map(move_json).collect::<Result<Vec<_>, _>>()?.into();
+                said["preview"] = serde_json::to_value(wire::preview_json(preview))?;
             }
             print(&serde_json::to_string_pretty(&said)?)?;
         }
@@ -249,18 +248,10 @@ pub(super) async fn settled(app: &App) -> anyhow::Result<ExitCode> {
     let settled = pipeline::settle(app, &CancellationToken::new(), &|so_far| bar.settling(so_far)).await;
     bar.0.finish_and_clear();
     let settled = settled?;
-    if let Some(trouble) = settled.trouble() {
+    if let Some(trouble) = settled.trouble().filter(|_| !settled.is_done()) {
         eprintln!("outlay: not all charges have the owners they should have: {trouble}");
     }
     Ok(if settled.is_done() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn move_json(Move { month, from, to, currency, rows, costs }: &Move) -> Result<Value, serde_json::Error> {
-    let mut said = json!({ "month": month, "from": from, "to": to, "currency": currency, "charges": rows });
-    for (metric, cost) in Metric::ALL.iter().zip(costs) {
-        said[metric.as_str()] = serde_json::to_value(cost)?;
-    }
-    Ok(said)
 }
 
 /// What would move, for people.

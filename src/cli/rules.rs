@@ -1,5 +1,6 @@
 //! `outlay rules`: the ownership rules, and where they are said.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -87,6 +88,9 @@ enum RulesCommand {
         /// What it says: dimensions and their values
         #[arg(required = true, value_name = "DIMENSION=VALUE", value_parser = value)]
         values: Vec<(Dimension, String)>,
+        /// How to answer
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: TextFormat,
     },
     /// Print the JSON schema of the ownership file
     Schema,
@@ -147,10 +151,14 @@ pub(super) async fn run(arguments: &RulesArguments, app: &App) -> anyhow::Result
         Some(RulesCommand::Preview { file, format }) => {
             carry_out(app, &ownership::of_file(app, file).await?, How::Preview, *format).await
         }
-        Some(RulesCommand::Explain { day, values }) => {
+        Some(RulesCommand::Explain { day, values, format }) => {
             let day = day.unwrap_or_else(|| now().date_naive());
-            let values = values.iter().cloned().collect();
-            print(&explained(&app.insights.explain(day, values, &Scope::Company).await?))
+            let values: BTreeMap<Dimension, String> = values.iter().cloned().collect();
+            let explanation = app.insights.explain(day, values.clone(), &Scope::Company).await?;
+            print(&match format {
+                TextFormat::Json => serde_json::to_string_pretty(&wire::explanation_json(day, &values, &explanation))?,
+                TextFormat::Table => explained(&explanation),
+            })
         }
         Some(RulesCommand::Schema) => print(&ownership::schema()),
     }

@@ -63,7 +63,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Point>, PointsError> {
                 continue;
             }
         };
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = first_written(text, record.position().map_or(0, csv::Position::line));
         let cell = |column: Option<usize>| {
             column.and_then(|column| record.get(column)).filter(|cell| !cell.is_empty()).map(ToOwned::to_owned)
         };
@@ -88,6 +88,12 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Point>, PointsError> {
         points.push(Point { day, team, component, value });
     }
     if problems.is_empty() { Ok(points) } else { Err(PointsError { problems }) }
+}
+
+/// The line that a record stands on: its own position is that of the blank lines before it.
+fn first_written(text: &str, line: u64) -> u64 {
+    let blank = text.lines().skip(usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1));
+    line + blank.take_while(|line| line.trim().is_empty()).count() as u64
 }
 
 /// The days from the first point to the last.
