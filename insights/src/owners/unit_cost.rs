@@ -107,7 +107,7 @@ impl Insights {
             return Ok(None);
         }
         let snapshot = self.catalog.snapshot().await?;
-        if let Whose::Component(component) = &query.whose
+        if let UnitCostOf::Component(component) = &query.whose
             && snapshot.ownership.components.contains_key(component)
             && !seen(&snapshot.ownership, scope).contains(component)
         {
