@@ -90,7 +90,7 @@ impl Month<'_> {
         for metric in Metric::ALL {
             let add =
                 |sum: Money, part: &&Part| sum.checked_add(part.magnitude.get(metric).copied().unwrap_or_default());
-            let sum = all.iter().try_fold(Money::ZERO, |sum, part| add(sum, part));
+            let sum = all.iter().try_fold(Money::ZERO, add);
             let often = i128::try_from(2 * split.len() + 2).unwrap_or(i128::MAX);
             let fits = sum.and_then(|sum| sum.units().checked_mul(often)).and_then(Money::from_units).is_some();
             anyhow::ensure!(fits, "the {metric} costs of {} are too large to be split exactly", self.delivery());
