@@ -16,7 +16,7 @@ use outlay_store::{BucketSettings, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Collect, Config, Retention, Source, StorePlace};
+use crate::config::{Collect, Config, Ownership, Retention, Source, StorePlace};
 use crate::metrics::Metrics;
 use crate::scratch::Scratch;
 
@@ -47,6 +47,8 @@ pub struct App {
     pub collect: Collect,
     /// Bills are staged one at a time: each keeps all cores busy and has its memory to itself.
     pub staging: Arc<Semaphore>,
+    /// Where it is said who owns what.
+    pub ownership: Arc<Ownership>,
     /// The environment.
     pub variables: Arc<Variables>,
 }
@@ -77,6 +79,7 @@ impl App {
             metrics: Metrics::new(config.source.iter().map(|source| &source.name)),
             collect: config.collect.clone(),
             staging: Arc::new(Semaphore::new(1)),
+            ownership: Arc::new(config.ownership.clone()),
             variables: Arc::new(Variables(variables().collect())),
         })
     }

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod id;
 pub mod metrics;
+pub mod ownership;
 pub mod pipeline;
 pub mod schedule;
 pub mod scheduler;

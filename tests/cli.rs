@@ -210,3 +210,121 @@ fn an_export_is_put_in_place_whole_or_not_at_all() {
     }
     assert_eq!(files(), ["o.parquet", "o.parquet.metadata.json"]);
 }
+
+/// Everything that is shown of who owns what, in a house of two charges.
+#[test]
+fn who_owns_what_is_said_by_a_file_and_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let rows = [
+        &[("Tags", r#"{"squad":"pay"}"#), ("EffectiveCost", "1234.5")][..],
+        &[("SubAccountId", "shared"), ("EffectiveCost", "10")],
+    ];
+    fs::write(at.join("bill.csv"), bill(&rows)).expect("writes");
+    check(&outlay(at, &["import", "--source", "aws", "--kind", "focus", "bill.csv"]), 0);
+    let said = "[team.commerce]\nowner = 'Ines'\n[team.payments]\nowner = 'Tom'\npeople = 7\nparent = 'commerce'\n\
+                [map.teams]\npayments = ['pay']\n[component.api]\nteam = 'payments'\n[series.builds]\nunit = 'build'\n\
+                [[rule]]\nname = 'squads'\nfrom = '2026-10-01'\nwhen = 'tags.squad IS NOT NULL'\n\
+                team = { from = 'tags.squad', map = 'teams' }\ncomponent = 'api'\n";
+    fs::write(at.join("ownership.toml"), said.replace("'commerce'\n[map", "'Commerce'\n[map")).expect("writes");
+    let (_, err) = check(&outlay(at, &["rules", "apply", "ownership.toml"]), 2);
+    insta::assert_snapshot!(err, @r#"
+    outlay: who owns what stays as it is: the ownership file has a problem
+      ownership.toml:6: team.payments.parent: there is no team "Commerce" (but "commerce"); add it first
+    "#);
+    fs::write(at.join("ownership.toml"), said).expect("writes");
+    let (out, _) = check(&outlay(at, &["rules", "apply", "--dry-run", "ownership.toml"]), 0);
+    insta::assert_snapshot!(out, @"
+    + team commerce
+    + team payments
+    + component api
+    + map teams
+    + series builds
+    + rule squads
+    6 changes; nothing was changed
+    ");
+    let (out, _) = check(&outlay(at, &["rules", "preview", "ownership.toml"]), 0);
+    insta::assert_snapshot!(out.split_once("\n\n").expect("two parts").1);
+    let by_team = ["spend", "--group-by", "team,component,rule", "--period", "2026-10", "--format", "csv"];
+    let (out, _) = check(&outlay(at, &by_team), 0);
+    assert_eq!(out, "team,component,rule,cost\r\nunallocated,,,1244.5\r\n");
+    let (out, err) = check(&outlay(at, &["rules", "apply", "ownership.toml"]), 0);
+    assert!(out.ends_with("6 changes made\n") && err.is_empty(), "{out}{err}");
+    let (out, _) = check(&outlay(at, &by_team), 0);
+    assert_eq!(out, "team,component,rule,cost\r\npayments,api,squads,1234.5\r\nunallocated,,,10\r\n");
+    let (out, _) = check(&outlay(at, &["rules", "apply", "ownership.toml"]), 0);
+    assert_eq!(out, "nothing changes\n");
+
+    let (out, _) = check(&outlay(at, &["rules"]), 0);
+    insta::assert_snapshot!(out);
+    let (out, _) = check(&outlay(at, &["teams"]), 0);
+    assert!(out.contains("payments  Tom         7  commerce"), "{out}");
+    let (out, _) = check(&outlay(at, &["rules", "explain", "--day", "2026-10-05", "tags.squad=pay"]), 0);
+    assert!(out.contains("team payments, by squads\ncomponent api"), "{out}");
+
+    // By name: what the file says is the file's.
+    fs::write(at.join("team.json"), r#"{ "owner": "Mei" }"#).expect("writes");
+    let (_, err) = check(&outlay(at, &["ownership", "set", "team", "payments", "--file", "team.json"]), 2);
+    assert!(err.contains("is said by the ownership file"), "{err}");
+    check(&outlay(at, &["ownership", "set", "team", "search", "--file", "team.json"]), 0);
+    let rule = "from = 'ever'\nwhen = \"account = 'shared'\"\nteam = 'search'\n";
+    fs::write(at.join("rule.toml"), rule).expect("writes");
+    let (out, _) =
+        check(&outlay(at, &["ownership", "set", "rule", "shared", "--file", "rule.toml", "--place", "0"]), 0);
+    assert_eq!(out, "+ rule shared\n1 change made\n");
+    let (out, _) = check(&outlay(at, &by_team), 0);
+    assert_eq!(out, "team,component,rule,cost\r\npayments,api,squads,1234.5\r\nsearch,,shared,10\r\n");
+    let (_, err) = check(&outlay(at, &["ownership", "remove", "team", "search"]), 2);
+    assert!(err.contains("rule \"shared\", team: there is no team \"search\""), "{err}");
+    let (out, _) = check(&outlay(at, &["ownership", "remove", "rule", "shared"]), 0);
+    assert_eq!(out, "- rule shared\n1 change made\n");
+    let (_, err) = check(&outlay(at, &["ownership", "get", "rule", "shared"]), 2);
+    assert!(err.contains("there is no rule \"shared\""), "{err}");
+    let (out, _) = check(&outlay(at, &["ownership", "audit", "--kind", "rule"]), 0);
+    assert_eq!(out.lines().count(), 4, "{out}");
+    let (out, _) = check(&outlay(at, &["ownership", "status"]), 0);
+    assert_eq!(out, "all charges have the owners, and all pools the splits, that they should have\n");
+
+    // What is counted, and what happened.
+    fs::write(at.join("builds.csv"), "day,team,component,value\n2026-10-05,payments,,412\n2026-10-06,payments,,-1\n")
+        .expect("writes");
+    let (_, err) = check(&outlay(at, &["series", "put", "builds", "builds.csv"]), 2);
+    assert!(err.contains("builds.csv:3: value: is not a number"), "{err}");
+    fs::write(at.join("builds.csv"), "day,team,component,value\n2026-10-05,payments,,412\n").expect("writes");
+    let (_, err) = check(&outlay(at, &["series", "put", "bilds", "builds.csv"]), 2);
+    assert!(err.contains("there is builds"), "{err}");
+    let (out, _) = check(&outlay(at, &["series", "put", "builds", "builds.csv"]), 0);
+    assert_eq!(out, "builds: 1 points, 2026-10-05\n");
+    let release = ["events", "add", "--component", "api", "--version", "2.4.0", "--at", "2026-10-05T10:00:00Z"];
+    let (out, _) = check(&outlay(at, &release), 0);
+    assert_eq!(out, "api release 2.4.0, 2026-10-05 10:00:00 UTC: recorded\n");
+    let (out, _) = check(&outlay(at, &release), 0);
+    assert!(out.ends_with("known already\n"), "{out}");
+}
+
+#[test]
+fn a_configured_file_is_applied_before_bills_come_and_a_bad_one_stops_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    fs::write(at.join("outlay.toml"), "[ownership]\nfile = 'ownership.toml'\n").expect("writes");
+    fs::write(at.join("bill.csv"), bill(&[&[("SubAccountId", "shared")]])).expect("writes");
+    let import =
+        |delivery| outlay(at, &["import", "--source", "aws", "--kind", "focus", "--delivery", delivery, "bill.csv"]);
+    let rule = |team: &str| {
+        let text = format!(
+            "[team.search]\nowner = 'Mei'\n[[rule]]\nname = 'r'\nfrom = 'ever'\nwhen = 'TRUE'\nteam = '{team}'\n"
+        );
+        fs::write(at.join("ownership.toml"), text).expect("writes");
+    };
+    rule("serch");
+    let (_, err) = check(&import("a"), 0);
+    assert!(err.contains("ownership.toml:7: rule.team: there is no team \"serch\""), "{err}");
+    let by_team = ["spend", "--group-by", "team", "--period", "2026-10", "--format", "csv"];
+    let (out, _) = check(&outlay(at, &by_team), 0);
+    assert_eq!(out, "team,cost\r\nunallocated,1\r\n");
+    rule("search");
+    let (out, _) = check(&import("a"), 0);
+    assert!(out.contains("unchanged"), "{out}");
+    let (out, _) = check(&outlay(at, &by_team), 0);
+    assert_eq!(out, "team,cost\r\nsearch,1\r\n", "what is here already has its owner as well");
+}

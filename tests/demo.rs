@@ -1,6 +1,6 @@
 //! The first command of the README: an invented company's bills through the real pipeline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -51,6 +51,20 @@ fn the_demo_invents_imports_answers_and_adds_up() {
         }
     }
 
+    // Every charge has exactly one team, and whatever is shared stays the same sum.
+    for metric in ["billed", "effective", "list", "contracted"] {
+        let (teams, by_team) = by_team(at, &sums, metric);
+        assert_eq!(by_team, by_month(&sums, metric), "{metric}");
+        let odd: Vec<&String> = teams.iter().filter(|team| !is_of_the_company(team)).collect();
+        assert!(odd.is_empty() && teams.contains("payments"), "{odd:?}");
+    }
+    let teams = outlay(at, &[&["teams"], &CONFIG[..]].concat());
+    assert!(teams.contains("ines.carvalho@brightwater.example") && !teams.contains("discovered"), "{teams}");
+    let rules = outlay(at, &[&["rules"], &CONFIG[..]].concat());
+    assert!(["network", "build-machines", "cost-centers"].iter().all(|rule| rules.contains(rule)), "{rules}");
+    let status = outlay(at, &[&["ownership", "status"], &CONFIG[..]].concat());
+    assert!(status.starts_with("all charges have the owners"), "{status}");
+
     let again = demo(at);
     assert_eq!(again.matches("0 deliveries imported").count(), 5, "the same bills change nothing: {again}");
     assert_eq!(again.matches(" unchanged").count(), 5, "{again}");
@@ -83,17 +97,63 @@ fn invented(sums: &[Value], month: &str, metric: &str) -> Costs {
     costs
 }
 
-/// What the pipeline says they do.
-fn answered(at: &Path, sums: &[Value], basis: &str, metric: &str) -> Costs {
+/// A month and currency, and what all of it costs.
+type Months = BTreeMap<(String, String), i128>;
+
+/// The first days of the bills and of what follows them.
+fn days(sums: &[Value]) -> (String, String) {
     let months = || sums.iter().filter_map(|sum| sum["month"].as_str());
     let first = format!("{}-01", months().min().expect("a month"));
     let last = format!("{}-01", months().max().expect("a month"));
     let after = last.parse::<chrono::NaiveDate>().expect("a day") + chrono::Months::new(1);
+    (first, after.to_string())
+}
+
+/// What the demo says a month adds up to.
+fn by_month(sums: &[Value], metric: &str) -> Months {
+    let mut months = Months::new();
+    for sum in sums {
+        if let (Some(month), Some(cost)) = (sum["month"].as_str(), sum[metric].as_str()) {
+            let currency = sum["currency"].as_str().expect("a currency").to_owned();
+            *months.entry((month.to_owned(), currency)).or_default() += exact(cost);
+        }
+    }
+    months
+}
+
+/// The teams that anything is of, and what they all cost together.
+fn by_team(at: &Path, sums: &[Value], metric: &str) -> (BTreeSet<String>, Months) {
+    let (first, after) = days(sums);
+    let question = ["spend", "--group-by", "team", "--granularity", "month", "--from", &first, "--to", &after];
+    let form = ["--metric", metric, "--currency", "native", "--format", "json"];
+    let answer = outlay(at, &[&question[..], &form, &CONFIG].concat());
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let (mut teams, mut months) = (BTreeSet::new(), Months::new());
+    for row in answer["data"].as_array().expect("rows") {
+        teams.insert(row["team"].as_str().expect("every charge has a team").to_owned());
+        if !row["cost"].is_null() {
+            let text = |key: &str| row[key].as_str().expect("text").to_owned();
+            let month = text("time")[..7].to_owned();
+            *months.entry((month, text("currency"))).or_default() += exact(&row["cost"].to_string());
+        }
+    }
+    (teams, months)
+}
+
+/// Whether it is a team of the company, one of its pools, or nobody's.
+fn is_of_the_company(team: &str) -> bool {
+    let pools = ["shared:network", "shared:builds", "shared:support", "unallocated"];
+    pools.contains(&team) || outlay_demo::Company::invented().teams.iter().any(|known| known.name == team)
+}
+
+/// What the pipeline says they do.
+fn answered(at: &Path, sums: &[Value], basis: &str, metric: &str) -> Costs {
+    let (first, after) = days(sums);
     let answer = outlay(
         at,
         &[
             &["spend", "--group-by", "source,service,service_category,charge_category", "--granularity", "month"][..],
-            &["--from", &first, "--to", &after.to_string(), "--basis", basis, "--metric", metric],
+            &["--from", &first, "--to", &after, "--basis", basis, "--metric", metric],
             &["--currency", "native", "--format", "json"],
             &CONFIG[..],
         ]

@@ -230,9 +230,10 @@ async fn a_preview_says_to_the_digit_what_the_change_then_does() {
             tags_from_text: Default::default(),
             only_parts: Default::default(),
         },
-        rows: Some(part.rows),
+        rows: part.rows,
     });
     let query = MovesQuery {
+        by_day: Vec::new(),
         scans: scans.collect(),
         range: DateRange::ALWAYS,
         filter: Filter::everything(),

@@ -20,7 +20,7 @@ use outlay_model::ownership::Ownership;
 use outlay_model::part::Layer;
 use outlay_model::query::{Basis, Metric, SpendQuery, TargetCurrency};
 use outlay_model::report::{Scope, SpendReport};
-use outlay_model::{DateRange, Dimension, Granularity, TagKey, UNALLOCATED};
+use outlay_model::{DateRange, Dimension, Granularity, TagKey, TeamId, UNALLOCATED};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::json;
@@ -272,6 +272,14 @@ async fn check(lines: &[Line], ownership: &Ownership, queries: &[SpendQuery]) {
         let detailed = ask(&SpendQuery { filter: from_charges(&query.filter), ..query.clone() }).await;
         assert!(!detailed.plan.contains_key(&Layer::Daily), "only charges can answer: {:?}", detailed.plan);
         assert_eq!(answered(&detailed), answered(&report), "{query:?}");
+
+        // What a team may see is what it and its descendants spent.
+        for team in ["top", "a"] {
+            let scope = Scope::Teams(vec![TeamId::new(team)]);
+            let seen = house.app.insights.spend(query, today(), &scope).await.expect("an answer");
+            let own = Filter::equals(Fixed::Team, team).and(query.filter.clone());
+            assert_eq!(answered(&seen), expected(lines, ownership, &SpendQuery { filter: own, ..query.clone() }));
+        }
 
         let everything = ask(&SpendQuery { filter: Filter::everything(), ..query.clone() }).await;
         let rest = ask(&SpendQuery { filter: Filter::Not(Box::new(query.filter.clone())), ..query.clone() }).await;

@@ -37,7 +37,7 @@ for name, schema in document["components"]["schemas"].items():
         close(schema)
 for item in document["paths"].values():
     for operation in item.values():
-        for status in ("200", "202"):
+        for status in ("200", "201", "202"):
             for content in operation["responses"].get(status, {}).get("content", {}).values():
                 close(content["schema"])
 json.dump(document, sys.stdout)

@@ -24,7 +24,9 @@ const MAX_PATH: usize = 4 * 1024;
 /// The longest headers taken, in bytes, names and values together.
 const MAX_HEADERS: usize = 16 * 1024;
 /// The longest body taken, in bytes.
-pub const MAX_BODY: u64 = 64 * 1024;
+pub const MAX_BODY: u64 = 1024 * 1024;
+/// The longest body with points of a series, likewise.
+pub const MAX_POINTS: u64 = 16 * 1024 * 1024;
 
 /// How a browser says whose page makes it send the request (Fetch Metadata).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -64,8 +66,9 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem>
         return Err(Problem::new(Code::HeadersTooLarge, detail));
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
-        return Err(too_large());
+    let most = longest_body(uri.path());
+    if length.is_some_and(|length| length > most) {
+        return Err(too_large(most));
     }
     // Reading is harmless, and another site's page cannot look at the answer.
     let elsewhere = headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
@@ -80,9 +83,14 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem>
     Ok(())
 }
 
+/// The longest body a path takes, in bytes.
+fn longest_body(path: &str) -> u64 {
+    if path.starts_with("/api/v1/series/") && path.ends_with("/points") { MAX_POINTS } else { MAX_BODY }
+}
+
 /// Refuses a body beyond the limit.
-pub fn too_large() -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("the request brings a body of more than {MAX_BODY} bytes"))
+pub fn too_large(most: u64) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("the request brings a body of more than {most} bytes"))
 }
 
 /// Stops waiting for an answer. What counts is the time until it begins: a long stream may take as long as it takes.

@@ -14,6 +14,8 @@
 mod body;
 mod caller;
 mod changes;
+mod claimed;
+mod components;
 mod dimensions;
 mod docs;
 mod etag;
@@ -23,12 +25,15 @@ mod health;
 mod identify;
 mod jobs;
 mod openapi;
+mod owned;
+mod ownership;
 mod params;
 mod problem;
 mod rates;
 mod runs;
 mod sources;
 mod spend;
+mod teams;
 pub mod wire;
 
 #[cfg(test)]
@@ -156,7 +161,10 @@ pub fn openapi() -> String {
 }
 
 fn written(document: &utoipa::openapi::OpenApi) -> String {
-    let text = document.to_pretty_json().expect("a document of texts, numbers and lists always serialises");
+    let serialises = "a document of texts, numbers and lists always serialises";
+    let mut document = serde_json::to_value(document).expect(serialises);
+    openapi::definitions::splice(&mut document);
+    let text = serde_json::to_string_pretty(&document).expect(serialises);
     text + "\n"
 }
 
@@ -165,6 +173,17 @@ fn documented(limits: Limits) -> OpenApiRouter<Api> {
         .routes(routes!(spend::get_spend))
         .routes(routes!(spend::get_team_spend))
         .routes(routes!(spend::get_service_spend))
+        .routes(routes!(spend::get_component_spend))
+        .routes(routes!(teams::list_teams))
+        .routes(routes!(teams::get_team))
+        .routes(routes!(teams::get_team_unit_cost))
+        .routes(routes!(teams::get_team_peers))
+        .routes(routes!(components::list_components))
+        .routes(routes!(components::get_component))
+        .routes(routes!(components::get_component_unit_cost))
+        .routes(routes!(components::list_component_releases))
+        .routes(routes!(components::list_events))
+        .routes(routes!(claimed::get_coverage))
         .routes(routes!(dimensions::list_dimensions))
         .routes(routes!(dimensions::list_dimension_values))
         .routes(routes!(export::export_focus))
@@ -179,6 +198,7 @@ fn documented(limits: Limits) -> OpenApiRouter<Api> {
         .routes(routes!(changes::list_changes))
         .routes(routes!(runs::list_reconciliation))
         .routes(routes!(rates::list_rates))
+        .merge(ownership_changes())
         .layer(from_fn_with_state(Arc::new(Semaphore::new(limits.most_requests)), guard::shed_load));
     // Probes are answered however many questions wait.
     OpenApiRouter::with_openapi(openapi::Document::openapi())
@@ -186,6 +206,28 @@ fn documented(limits: Limits) -> OpenApiRouter<Api> {
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))
+}
+
+/// Changing who owns what, and what is asked about that.
+fn ownership_changes() -> OpenApiRouter<Api> {
+    use ownership::{components, maps, pools, rules, series, teams};
+    OpenApiRouter::new()
+        .routes(routes!(teams::put_team, teams::delete_team))
+        .routes(routes!(components::put_component, components::delete_component))
+        .routes(routes!(maps::list_maps))
+        .routes(routes!(maps::get_map, maps::put_map, maps::delete_map))
+        .routes(routes!(pools::list_pools))
+        .routes(routes!(pools::get_pool, pools::put_pool, pools::delete_pool))
+        .routes(routes!(series::list_series))
+        .routes(routes!(series::get_series, series::put_series, series::delete_series))
+        .routes(routes!(rules::list_rules, ownership::create_rule))
+        .routes(routes!(rules::get_rule, rules::put_rule, rules::delete_rule))
+        .routes(routes!(ownership::explain_rules))
+        .routes(routes!(ownership::preview_rules))
+        .routes(routes!(ownership::list_points, ownership::put_points))
+        .routes(routes!(ownership::record_events))
+        .routes(routes!(ownership::list_audit))
+        .routes(routes!(ownership::get_ownership))
 }
 
 /// Sees to it that whatever is refused around the handlers is a problem, too. The last layer is the outermost.

@@ -10,6 +10,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, R
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use outlay_insights::InsightError;
+use outlay_model::ownership::{Kind, OwnershipProblem, told};
 use outlay_model::query::ParameterError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -61,7 +62,7 @@ codes! {
     Forbidden = "forbidden", FORBIDDEN, "Not visible to this caller";
     /// No such path.
     NotFound = "not_found", NOT_FOUND, "No such path";
-    /// No charge ever had this team.
+    /// Nothing is said of this team, and no charge ever had it.
     UnknownTeam = "unknown_team", NOT_FOUND, "No such team";
     /// No charge ever had this service.
     UnknownService = "unknown_service", NOT_FOUND, "No such service";
@@ -71,10 +72,24 @@ codes! {
     UnknownSource = "unknown_source", NOT_FOUND, "No such source";
     /// No job of this id.
     UnknownJob = "unknown_job", NOT_FOUND, "No such job";
+    /// Nothing is said of this component, and no charge ever had it.
+    UnknownComponent = "unknown_component", NOT_FOUND, "No such component";
+    /// No rule of this name.
+    UnknownRule = "unknown_rule", NOT_FOUND, "No such rule";
+    /// No map of this name.
+    UnknownMap = "unknown_map", NOT_FOUND, "No such map";
+    /// No pool of this name.
+    UnknownPool = "unknown_pool", NOT_FOUND, "No such pool";
+    /// No series of this name.
+    UnknownSeries = "unknown_series", NOT_FOUND, "No such series";
     /// Not a dimension.
     UnknownDimension = "unknown_dimension", NOT_FOUND, "No such dimension";
     /// The path does not take this method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
+    /// It is said, and so changed, elsewhere.
+    SaidElsewhere = "said_elsewhere", CONFLICT, "Said elsewhere";
+    /// Something else is said of that name.
+    AlreadySaid = "already_said", CONFLICT, "Something else is said of that name";
     /// The page's data is no longer kept.
     CursorGone = "cursor_gone", GONE, "Cursor no longer valid";
     /// What is asked for is given in no encoding that the caller takes.
@@ -89,6 +104,8 @@ codes! {
     DetailExpired = "detail_expired", UNPROCESSABLE_ENTITY, "Detail is kept no longer";
     /// The headers are too long.
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Request headers too large";
+    /// What would be said of ownership cannot be so.
+    OwnershipProblems = "ownership_problems", UNPROCESSABLE_ENTITY, "Ownership that cannot be so";
     /// More rows than are given without paging.
     TooManyRows = "too_many_rows", UNPROCESSABLE_ENTITY, "Answer has too many rows";
     /// More columns or cells than a wide table may have.
@@ -99,6 +116,8 @@ codes! {
     NoHourlyDetail = "no_hourly_detail", UNPROCESSABLE_ENTITY, "No hourly detail";
     /// A sum that does not fit (P2).
     Overflow = "overflow", UNPROCESSABLE_ENTITY, "Sum too large";
+    /// Not enough teams to compare one with.
+    TooFewPeers = "too_few_peers", UNPROCESSABLE_ENTITY, "Too few peers";
     /// Bills leave out what the FOCUS version of an export demands.
     NullsNotAllowed = "nulls_not_allowed", UNPROCESSABLE_ENTITY, "Bills leave out what this FOCUS version demands";
     /// Catalog or store cannot be read now.
@@ -124,6 +143,20 @@ impl Code {
     }
 }
 
+impl Code {
+    /// That nothing is said of a name of this kind.
+    pub const fn unknown(kind: Kind) -> Self {
+        match kind {
+            Kind::Team => Self::UnknownTeam,
+            Kind::Component => Self::UnknownComponent,
+            Kind::Map => Self::UnknownMap,
+            Kind::Pool => Self::UnknownPool,
+            Kind::Series => Self::UnknownSeries,
+            Kind::Rule => Self::UnknownRule,
+        }
+    }
+}
+
 /// One refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -131,12 +164,18 @@ pub struct Problem {
     detail: String,
     parameter: Option<String>,
     position: Option<usize>,
+    problems: Vec<OwnershipProblem>,
 }
 
 impl Problem {
     /// A refusal with what is wrong this time and what to do.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), parameter: None, position: None }
+        Self { code, detail: detail.into(), parameter: None, position: None, problems: Vec::new() }
+    }
+
+    /// Says everything that cannot be so.
+    fn with(self, problems: Vec<OwnershipProblem>) -> Self {
+        Self { problems, ..self }
     }
 
     /// Says which parameter is at fault.
@@ -170,10 +209,37 @@ pub struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = usize, required = false)]
     position: Option<usize>,
+    /// Of ownership that cannot be so: everything that is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<ProblemLine>, required = false)]
+    problems: Vec<ProblemLine<'a>>,
     /// The request's id, as in the header `X-Request-Id` and in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     request_id: Option<&'a str>,
+}
+
+/// Something that cannot be so.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OwnershipProblem)]
+pub struct ProblemLine<'a> {
+    /// What it is said of: `team`, `component`, `map`, `pool`, `series` or `rule`.
+    #[schema(value_type = String, example = "rule")]
+    kind: Kind,
+    /// Its name.
+    #[schema(example = "network")]
+    name: &'a str,
+    /// The field, such as `team` or `team.capture`; empty for the name itself.
+    #[schema(example = "team")]
+    field: &'a str,
+    /// What is wrong, and what would be right.
+    message: &'a str,
+}
+
+impl<'a> From<&'a OwnershipProblem> for ProblemLine<'a> {
+    fn from(OwnershipProblem { kind, name, field, text }: &'a OwnershipProblem) -> Self {
+        Self { kind: *kind, name, field, message: text }
+    }
 }
 
 impl Problem {
@@ -186,6 +252,7 @@ impl Problem {
             code: self.code.as_str(),
             parameter: self.parameter.as_deref(),
             position: self.position,
+            problems: self.problems.iter().map(ProblemLine::from).collect(),
             request_id,
         };
         serde_json::to_vec(&body).expect("texts and small numbers always serialise")
@@ -252,8 +319,15 @@ impl From<InsightError> for Problem {
             InsightError::TooManyRows { .. } => Code::TooManyRows,
             InsightError::RateMissing { .. } => Code::RateMissing,
             InsightError::NoHours { .. } => Code::NoHourlyDetail,
+            InsightError::TooFewPeers { .. } => Code::TooFewPeers,
             InsightError::CursorGone => Code::CursorGone,
-            InsightError::TooFewPeers { .. } => Code::NotFound,
+            InsightError::OwnershipProblems(problems) => {
+                let detail = told(&problems);
+                return Self::new(Code::OwnershipProblems, detail).with(problems);
+            }
+            InsightError::BadPoint(_) => Code::InvalidBody,
+            InsightError::SaidElsewhere(_) => Code::SaidElsewhere,
+            InsightError::NotSaid { kind, .. } => Code::unknown(kind),
             InsightError::NotConfigured { .. } => Code::UnknownSource,
             InsightError::Forbidden => Code::Forbidden,
             InsightError::Overflow => Code::Overflow,

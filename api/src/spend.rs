@@ -95,6 +95,15 @@ impl IntoResponses for ServiceSpendAnswers {
     }
 }
 
+/// What the spend of one component answers.
+struct ComponentSpendAnswers;
+
+impl IntoResponses for ComponentSpendAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        spend_answers(&[Code::UnknownComponent])
+    }
+}
+
 fn spend_answers(own: &[Code]) -> BTreeMap<String, RefOr<Documented>> {
     let refusals = [
         Code::RepeatedParameter,
@@ -133,7 +142,8 @@ pub async fn get_spend(
 
 /// What one team spent.
 ///
-/// As `/spend`, with `team = '…'` added to the filter. Charges that no rule claims are the team `unallocated`.
+/// As `/spend`, with `team = '…'` added to the filter: the team with all that was part of it on the day. Charges that no rule
+/// claims are the team `unallocated`.
 #[utoipa::path(
     get,
     path = "/teams/{team}/spend",
@@ -169,6 +179,26 @@ pub async fn get_service_spend(
     Closed(params): Closed<SpendParameters>,
 ) -> Result<Response, Problem> {
     spend_of(&api, &scope, &known, Fixed::Service, &service, Code::UnknownService, params).await
+}
+
+/// What one component cost.
+///
+/// As `/spend`, with `component = '…'` added to the filter.
+#[utoipa::path(
+    get,
+    path = "/components/{component}/spend",
+    tag = "spend",
+    params(("component" = String, Path, description = "The component's name", example = "checkout"), SpendParameters),
+    responses(ComponentSpendAnswers)
+)]
+pub async fn get_component_spend(
+    State(api): State<Api>,
+    Caller(scope): Caller,
+    known: Known,
+    Segment(component): Segment,
+    Closed(params): Closed<SpendParameters>,
+) -> Result<Response, Problem> {
+    spend_of(&api, &scope, &known, Fixed::Component, &component, Code::UnknownComponent, params).await
 }
 
 /// The spend of what has one value of a dimension. Nothing spent and never heard of are different answers.

@@ -4,6 +4,7 @@
 //! the change would break, writes what differs and says so in the audit. What was is kept, so that a snapshot of an older
 //! generation has the teams of then.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -70,8 +71,6 @@ impl Catalog {
             return Err(CatalogError::OwnershipProblems(problems));
         }
         write(&mut tx, &before, &after, change, generation).await?;
-        let query = sqlx::query("UPDATE head SET ownership_generation = $1 WHERE id = 1").bind(sql::number(generation));
-        query.execute(&mut *tx).await.during("raise the generation of ownership")?;
         tx.commit().await.during("change who owns what")?;
         Ok(generation)
     }
@@ -139,7 +138,7 @@ async fn at(catalog: &Catalog, generation: u64) -> Result<Ownership, CatalogErro
 }
 
 /// What is said now, within a transaction.
-async fn now_in_force(conn: &mut AnyConnection) -> Result<Ownership, CatalogError> {
+pub(crate) async fn now_in_force(conn: &mut AnyConnection) -> Result<Ownership, CatalogError> {
     let query = sqlx::query(
         "SELECT kind, name, origin, body FROM ownership WHERE until_generation IS NULL ORDER BY place, name",
     );
@@ -157,42 +156,34 @@ fn read(rows: &[AnyRow]) -> Result<Ownership, CatalogError> {
     Ok(ownership)
 }
 
-/// Everything that is said of names, by kind and name, with its place and origin.
-fn said(ownership: &Ownership) -> Vec<((Kind, String), (u64, Origin, Definition))> {
-    let place = |kind: Kind, name: &str| match kind {
-        Kind::Rule => {
-            (0_u64..).zip(&ownership.rules).find(|(_, (id, _))| id.as_str() == name).map_or(0, |(place, _)| place)
-        }
-        _ => 0,
-    };
+/// What is said of a name: its place among the rules, who says it, and what.
+type Said = (u64, Origin, Definition);
+
+/// Everything that is said of names, by kind and name.
+fn said(ownership: &Ownership) -> BTreeMap<(Kind, String), Said> {
+    let places: BTreeMap<&str, u64> = ownership.rules.iter().map(|(id, _)| id.as_str()).zip(0..).collect();
     let told = ownership.origins.iter().filter_map(|((kind, name), origin)| {
         let definition = ownership.definition(*kind, name)?;
-        Some(((*kind, name.clone()), (place(*kind, name), *origin, definition)))
+        let place = if *kind == Kind::Rule { places.get(name.as_str()).copied().unwrap_or_default() } else { 0 };
+        Some(((*kind, name.clone()), (place, *origin, definition)))
     });
     told.collect()
 }
 
 /// Writes what differs, and says so in the audit.
-async fn write(
+pub(crate) async fn write(
     conn: &mut AnyConnection,
     before: &Ownership,
     after: &Ownership,
     change: &OwnershipChange,
     generation: u64,
 ) -> Result<(), CatalogError> {
+    let moved = moved(before, after, &change.edits);
     let (before, after) = (said(before), said(after));
-    let body = |said: Option<&(u64, Origin, Definition)>| {
-        said.map(|(_, _, definition)| sql::json("a definition", definition)).transpose()
-    };
-    let find = |all: &'_ [((Kind, String), (u64, Origin, Definition))], subject: &(Kind, String)| {
-        all.binary_search_by(|(other, _)| other.cmp(subject)).ok()
-    };
     let (mut rows, mut audited): (Vec<[Cell; 6]>, Vec<[Cell; 8]>) = (Vec::new(), Vec::new());
-    let gone = before.iter().filter(|(subject, _)| find(&after, subject).is_none()).map(|(subject, _)| subject);
-    let subjects: Vec<&(Kind, String)> = after.iter().map(|(subject, _)| subject).chain(gone).collect();
+    let subjects: BTreeSet<&(Kind, String)> = before.keys().chain(after.keys()).collect();
     for subject in subjects {
-        let was = find(&before, subject).map(|place| &before[place].1);
-        let is = find(&after, subject).map(|place| &after[place].1);
+        let (was, is) = (before.get(subject), after.get(subject));
         if was == is {
             continue;
         }
@@ -207,18 +198,19 @@ async fn write(
         if *kind == Kind::Series && is.is_none() {
             series::forget(conn, name).await?;
         }
-        let (body_before, body_after) = (body(was)?, body(is)?);
-        if let (Some((place, origin, _)), Some(body)) = (is, &body_after) {
+        if let Some((place, origin, definition)) = is {
             rows.push([
                 kind.as_str().into(),
                 name.as_str().into(),
                 generation.into(),
                 (*place).into(),
                 origin.as_str().into(),
-                body.as_str().into(),
+                sql::json("a definition", definition)?.into(),
             ]);
         }
         // A rule that only moves because another one came or went before it did not change.
+        let moved = *kind == Kind::Rule && moved.contains(name.as_str());
+        let [body_before, body_after] = [told(was, moved)?, told(is, moved)?];
         if body_before != body_after {
             audited.push([
                 generation.into(),
@@ -235,5 +227,89 @@ async fn write(
     let columns = ["kind", "name", "from_generation", "place", "origin", "body"];
     sql::insert_rows(conn, "ownership", columns, rows).await?;
     let columns = ["generation", "position", "changed_at", "changed_by", "kind", "name", "body_before", "body_after"];
-    sql::insert_rows(conn, "audit", columns, audited).await
+    sql::insert_rows(conn, "audit", columns, audited).await?;
+    let query = sqlx::query("UPDATE head SET ownership_generation = $1 WHERE id = 1").bind(sql::number(generation));
+    query.execute(conn).await.during("raise the generation of ownership")?;
+    Ok(())
+}
+
+/// What the audit says of a definition. Of a rule that was moved its place belongs to it: the first that matches decides.
+fn told(said: Option<&Said>, moved: bool) -> Result<Option<String>, CatalogError> {
+    let Some((place, _, definition)) = said else { return Ok(None) };
+    let mut body = serde_json::to_value(definition)
+        .map_err(|error| CatalogError::Inconsistent(format!("a definition cannot be written as JSON: {error}")))?;
+    if moved && let Some(fields) = body.as_object_mut() {
+        fields.insert("place".to_owned(), (*place).into());
+    }
+    Ok(Some(body.to_string()))
+}
+
+/// The rules that come before or behind others than they did: as few as can be, and of those that were given a place rather than
+/// of the rest.
+fn moved<'a>(before: &Ownership, after: &'a Ownership, edits: &[Edit]) -> BTreeSet<&'a str> {
+    let was: BTreeMap<&str, usize> = before.rules.iter().map(|(id, _)| id.as_str()).zip(0..).collect();
+    let placed: BTreeSet<&str> = edits
+        .iter()
+        .filter(|edit| matches!(edit, Edit::Put { place: Some(_), .. }))
+        .map(|edit| edit.subject().1)
+        .collect();
+    let rules: Vec<(&str, usize)> =
+        after.rules.iter().filter_map(|(id, _)| Some((id.as_str(), *was.get(id.as_str())?))).collect();
+    // The heaviest run of rules that are still in order stays where it is: for each rule the best that ends with it.
+    let mut best: Vec<(usize, Option<usize>)> = Vec::with_capacity(rules.len());
+    for (place, (name, was)) in rules.iter().enumerate() {
+        let weight = if placed.contains(name) { 1 } else { rules.len() + 1 };
+        let before = (0..place).filter(|other| rules[*other].1 < *was).max_by_key(|other| best[*other].0);
+        best.push((weight + before.map_or(0, |before| best[before].0), before));
+    }
+    let mut moved: BTreeSet<&str> = rules.iter().map(|(name, _)| *name).collect();
+    let mut stays = (0..rules.len()).max_by_key(|place| best[*place].0);
+    while let Some(place) = stays {
+        moved.remove(rules[place].0);
+        stays = best[place].1;
+    }
+    moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(names: &str) -> Ownership {
+        let mut ownership = Ownership::default();
+        for name in names.chars() {
+            ownership.edit(put(name, None), Origin::Api);
+        }
+        ownership
+    }
+
+    fn put(name: char, place: Option<usize>) -> Edit {
+        let json = serde_json::json!({ "from": "ever", "when": "TRUE", "team": "unallocated" });
+        let definition = Definition::read(Kind::Rule, json).expect("a rule");
+        Edit::Put { name: name.to_string(), definition, place }
+    }
+
+    #[track_caller]
+    fn check(before: &str, edits: Vec<Edit>, expected: (&str, &str)) {
+        let before = rules(before);
+        let mut after = before.clone();
+        edits.iter().for_each(|edit| after.edit(edit.clone(), Origin::Api));
+        let order: String = after.rules.iter().map(|(id, _)| id.as_str()).collect();
+        let moved: String = moved(&before, &after, &edits).into_iter().collect();
+        assert_eq!((order.as_str(), moved.as_str()), expected);
+    }
+
+    #[test]
+    fn who_is_moved_is_who_was_given_a_place() {
+        check("abc", vec![put('b', Some(0))], ("bac", "b"));
+        check("abc", vec![put('a', Some(1))], ("bac", "a"));
+        check("abc", vec![put('a', Some(2)), put('c', Some(0))], ("cba", "ac"));
+    }
+
+    #[test]
+    fn who_makes_room_has_not_moved() {
+        check("abc", vec![put('x', Some(0)), put('a', Some(1)), put('b', Some(2)), put('c', Some(3))], ("xabc", ""));
+        check("abc", vec![Edit::Remove { kind: Kind::Rule, name: "a".to_owned() }], ("bc", ""));
+        check("abc", vec![put('b', None)], ("abc", ""));
+    }
 }

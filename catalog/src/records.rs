@@ -169,7 +169,7 @@ async fn restore_one(conn: &mut AnyConnection, record: &Record, files: Vec<PartF
     let live = parts::live_id(conn, &part.source, &part.delivery).await?;
     // A bill whose charges got other owners since is there several times, and was brought once.
     let told = runs::is_committed(conn, &run.id).await?;
-    let mut commit = Commit {
+    let commit = Commit {
         part: part.clone(),
         run: run.clone(),
         balances: record.balances.clone(),
@@ -181,9 +181,7 @@ async fn restore_one(conn: &mut AnyConnection, record: &Record, files: Vec<PartF
     };
     commit::check_run(run, &part.source, &part.delivery)?;
     let days = commit::check_figures(&commit)?;
-    if told {
-        commit.rejects = Rejects::default();
-    } else {
+    if !told {
         runs::write(conn, run).await?;
     }
     let (id, source) = (part.id.clone(), part.source.clone());

@@ -13,6 +13,7 @@ pub mod azure;
 pub mod azure_cost;
 pub mod azure_cost_query;
 pub mod azure_export;
+pub mod backstage;
 pub mod collector;
 pub mod delivery;
 pub mod ecb_rates;

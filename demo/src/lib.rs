@@ -39,6 +39,7 @@ mod gcp;
 mod line;
 mod money;
 mod offer;
+mod ownership;
 mod rates;
 mod row;
 mod saas;
@@ -48,6 +49,7 @@ mod tags;
 
 pub use anomalies::{AnomalyKind, PlantedAnomaly};
 pub use company::{Company, Component, Team};
+pub use ownership::{Ownership, Release, ownership};
 pub use rates::rates;
 pub use sums::Sum;
 

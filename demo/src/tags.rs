@@ -78,7 +78,7 @@ impl Scheme {
 }
 
 /// The accounting department's number for a team: four digits, never the team's name.
-fn cost_center(team: &str) -> String {
+pub(crate) fn cost_center(team: &str) -> String {
     format!("CC-{}", 4_000 + chance::fingerprint(&["cost-center", team]) % 1_000)
 }
 

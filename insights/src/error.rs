@@ -5,6 +5,7 @@ use std::fmt;
 use outlay_catalog::CatalogError;
 use outlay_model::export::Gap;
 use outlay_model::focus::FocusVersion;
+use outlay_model::ownership::{Kind, OwnershipProblem};
 use outlay_model::query::ParameterError;
 use outlay_model::report::Scope;
 use outlay_model::{Currency, DateRange, Money, SourceName};
@@ -68,6 +69,23 @@ pub enum InsightError {
         /// Its name.
         source_name: SourceName,
     },
+    /// The change would leave something of ownership that cannot be so.
+    #[error("{}", outlay_model::ownership::told(_0))]
+    OwnershipProblems(Vec<OwnershipProblem>),
+    /// Somebody else says it, and it is changed there.
+    #[error("{0}")]
+    SaidElsewhere(String),
+    /// A point of a series cannot be so.
+    #[error("{0}")]
+    BadPoint(String),
+    /// Nothing is said of it, as far as the caller may see.
+    #[error("there is no {kind} {name:?}")]
+    NotSaid {
+        /// What.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
     /// The page's generation is no longer kept.
     #[error("the data this cursor pages through has been replaced and removed: start again without a cursor")]
     CursorGone,
@@ -106,6 +124,10 @@ impl From<CatalogError> for InsightError {
         match error {
             CatalogError::GenerationGone { .. } => Self::CursorGone,
             CatalogError::NotConfigured { source_name } => Self::NotConfigured { source_name },
+            CatalogError::OwnershipProblems(problems) => Self::OwnershipProblems(problems),
+            CatalogError::SaidElsewhere { .. } => Self::SaidElsewhere(error.to_string()),
+            CatalogError::BadPoint { .. } => Self::BadPoint(error.to_string()),
+            CatalogError::NotSaid { kind, name } => Self::NotSaid { kind, name },
             error => Self::Catalog(error),
         }
     }

@@ -64,10 +64,9 @@ impl Insights {
         let (parts, shared) = (charges(&snapshot, &need)?, transfers(&snapshot, &need));
         let columns_of = parts.iter().chain(&shared).flat_map(|(part, _)| part.columns.iter().cloned());
         let present: BTreeSet<String> = columns_of.collect();
-        let parts = parts.into_iter().map(|(part, scan)| ExportScan { scan, rows: Some(part.rows) });
-        let shared = shared.into_iter().map(|(_, scan)| ExportScan { scan, rows: None });
         let mut plan = ExportPlan {
-            scans: parts.chain(shared).collect(),
+            scans: parts.into_iter().map(|(part, scan)| ExportScan { scan, rows: part.rows }).collect(),
+            transfers: shared.into_iter().map(|(_, scan)| scan).collect(),
             range: query.range,
             basis: query.basis,
             filter: filter.clone(),

@@ -6,12 +6,15 @@
 
 mod buckets;
 mod convert;
+mod counted;
 mod coverage;
 pub mod error;
 mod export;
 mod lineage;
+mod moved;
 mod native;
 mod owners;
+mod ownership;
 mod plan;
 mod rates;
 mod reconciliation;
@@ -24,24 +27,28 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use outlay_catalog::{Catalog, Snapshot};
 pub use outlay_catalog::{
-    Change, ChangePlace, ChangesQuery, DayFigures, EventPlace, EventsQuery, JobsQuery, Refusal, RefusedFigure,
-    RejectCount, Run, RunsQuery, Wanted,
+    AuditQuery, Change, ChangePlace, ChangesQuery, DayFigures, EventPlace, EventsQuery, JobsQuery, Refusal,
+    RefusedFigure, RejectCount, Run, RunsQuery, Wanted,
 };
+use outlay_catalog::{Catalog, Snapshot};
 use outlay_model::Currency;
 use outlay_model::part::Layer;
 use outlay_model::rates::RateTable;
 use outlay_model::tags::TagSettings;
 use outlay_store::Store;
 
+pub use counted::{EventsTold, PointsTold, SettlingReport, Stale};
 pub use error::InsightError;
 pub use export::Export;
+pub use moved::{Explanation, Moved, Preview};
+pub use outlay_store::{Decision, Tried, Whose};
 pub use owners::{
     About, Among, Claimed, ClaimedQuery, ComponentLine, ComponentReport, Components, OwnedQuery, Part, Peers,
     PeersPeriod, Per, Position, Release, Releases, ReleasesQuery, Shortened, TagPart, TeamLine, TeamReport, Teams,
-    Unclaimed, UnclaimedLine, UnitCost, UnitCostQuery, UnitCostRow, Whose, Window,
+    Unclaimed, UnclaimedLine, UnitCost, UnitCostOf, UnitCostQuery, UnitCostRow, Window,
 };
+pub use ownership::{AuditPlace, Changed, Defined};
 pub use rates::{KnownRate, PublishedRate};
 pub use sources::{SourceDetail, SourceReport};
 pub use values::{DimensionInfo, DimensionValue, ValuesQuery};

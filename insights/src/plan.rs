@@ -234,7 +234,7 @@ fn in_daily(part: &Part, dimension: &Dimension) -> bool {
 }
 
 /// A tag key that the part may hold but has no column for.
-fn without_column(part: &Part, dimension: &Dimension) -> Option<TagKey> {
+pub(crate) fn without_column(part: &Part, dimension: &Dimension) -> Option<TagKey> {
     match dimension {
         Dimension::Tag(key) if part.more_tags && !part.tag_keys.contains(key) => Some(key.clone()),
         _ => None,

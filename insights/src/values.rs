@@ -121,6 +121,11 @@ impl Insights {
         if registered(&snapshot.ownership, dimension, value, scope) {
             return Ok(true);
         }
+        // Above a caller's own team there may be others: that it has a part in their spend is no reason to tell of them.
+        let own = || visible(&snapshot.ownership, scope).contains(value);
+        if *scope != Scope::Company && *dimension == Dimension::Fixed(Fixed::Team) && !own() {
+            return Ok(false);
+        }
         self.any(&snapshot, &scoped(&Filter::equals(dimension.clone(), value), scope)).await
     }
 

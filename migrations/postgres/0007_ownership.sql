@@ -15,8 +15,9 @@ CREATE TABLE ownership (
 );
 CREATE UNIQUE INDEX ownership_now ON ownership (kind, name) WHERE until_generation IS NULL;
 
--- The generation since which it is what it is: it is read anew only when that changes.
+-- The generation since which it is what it is: it is read anew only when that changes. And that which the store holds the record of.
 ALTER TABLE head ADD COLUMN ownership_generation BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE head ADD COLUMN ownership_recorded BIGINT NOT NULL DEFAULT 0;
 
 -- Every change of the above, for ever.
 CREATE TABLE audit (

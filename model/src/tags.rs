@@ -25,7 +25,7 @@ pub struct TagSettings {
     /// Other spellings of a key, in order of preference: `team = ["Team", "owner-team"]`. Where a charge carries two of
     /// them the first wins (the key itself before its aliases) and the clash is counted.
     pub aliases: BTreeMap<String, Vec<String>>,
-    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership, aliases and `required` name.
+    /// The tag keys kept in the daily roll-up; at most 30. By default those that ownership rules, aliases and `required` name.
     pub daily: Option<Vec<String>>,
     /// The tag keys that every charge should carry: `/coverage` says how much of the spend does.
     pub required: Vec<String>,

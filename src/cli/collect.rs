@@ -50,6 +50,11 @@ pub(super) struct CollectArguments {
 }
 
 impl CollectArguments {
+    /// Whether nothing is to change.
+    pub(super) const fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
     fn request(&self) -> Result<Request, ParameterError> {
         let window = match self.from.zip(self.to) {
             None => None,

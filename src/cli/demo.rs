@@ -9,10 +9,11 @@ use anyhow::Context;
 use outlay_catalog::Run;
 use outlay_collectors::focus::Focus;
 use outlay_demo::{Bills, Export, SourceBills};
+use outlay_model::ownership::Event;
 use outlay_model::part::RunState;
 use outlay_model::query::SpendParams;
 use outlay_model::report::Scope;
-use outlay_model::{JobState, Request, SourceName};
+use outlay_model::{ComponentId, JobState, Request, SeriesId, SourceName};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -20,6 +21,7 @@ use super::output::{count, print};
 use super::{collect, import, log, spend};
 use crate::app::{App, now};
 use crate::config::Config;
+use crate::ownership;
 use crate::pipeline::{self, Force, ImportRequest, Quiet};
 use crate::scheduler::Stop;
 use crate::serve::serve;
@@ -65,6 +67,7 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     let files: usize = bills.sources.iter().flat_map(|source| &source.months).map(|month| month.files.len()).sum();
     print(&format!("Invented 13 months of bills: {files} files in {}\n", bills_folder.display()))?;
 
+    say_who_owns_what(&app, &data, today).await?;
     let mut runs = Vec::new();
     for source in &bills.sources {
         // Another seed is another company; its bills may well be smaller.
@@ -110,6 +113,35 @@ pub(super) async fn run(arguments: &DemoArguments, data: Option<PathBuf>) -> any
     Ok(ExitCode::SUCCESS)
 }
 
+/// The company's ownership file, what its build machines counted, and its releases.
+const OWNERSHIP: &str = "ownership.toml";
+const POINTS: &str = "builds.csv";
+
+/// Says who owns what before the bills come, as a company would: by its file, by what it counts, and by its releases.
+async fn say_who_owns_what(app: &App, data: &Path, today: chrono::NaiveDate) -> anyhow::Result<()> {
+    let Some(said) = outlay_demo::ownership(today) else { return Ok(()) };
+    let (file, counted) = (data.join(OWNERSHIP), data.join(POINTS));
+    for (file, text) in [(&file, &said.file), (&counted, &said.points)] {
+        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    ownership::of_file(app, &file).await?.make(app).await?;
+    let points = ownership::points::parse(&counted, &said.points)?;
+    let days = ownership::points::days(&points);
+    app.catalog.put_points(&SeriesId::new(said.series), &points, days, now()).await?;
+    for release in said.releases {
+        let event = Event {
+            component: ComponentId::new(release.component),
+            kind: "release".to_owned(),
+            version: release.version,
+            at: release.at.parse().context("a release has a time")?,
+            environment: None,
+            url: None,
+        };
+        app.catalog.put_event(&event, now()).await?;
+    }
+    Ok(())
+}
+
 /// Invented bills never go where something else already is.
 fn refuse_real_bills(data: &Path) -> anyhow::Result<()> {
     let empty = !data.exists() || data.read_dir().is_ok_and(|mut entries| entries.next().is_none());
@@ -126,6 +158,8 @@ fn configuration(data: &Path, today: chrono::NaiveDate, bills: &Bills) -> anyhow
     let quoted = |text: String| toml::Value::String(text).to_string();
     let (store, catalog) = (data.display().to_string(), format!("sqlite://{}/catalog.db", data.display()));
     let mut text = format!("{DEMO_CONFIG}\n[store]\nurl = {}\n\n[catalog]\nurl = {}\n", quoted(store), quoted(catalog));
+    let owners = quoted(data.join(OWNERSHIP).display().to_string());
+    text.push_str(&format!("\n[ownership]\nfile = {owners}\n"));
     let mut last = String::new();
     text.push_str("\n[rates]\n");
     for (currency, from, to_usd) in outlay_demo::rates(today) {
@@ -204,6 +238,8 @@ async fn show(
          {planted} anomalies are planted; {file} lists them.\n\n\
          Look around:\n  \
          outlay spend {config} --group-by provider,service --top 10\n  \
+         outlay teams {config}\n  \
+         outlay rules {config}\n  \
          outlay spend {config} --group-by environment --granularity month --period last_12_months\n  \
          outlay reconcile {config}\n  \
          curl 'http://{listen}/api/v1/spend?group_by=team&period=last_month'\n  \

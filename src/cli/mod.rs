@@ -7,22 +7,28 @@ mod export;
 mod import;
 mod log;
 mod output;
+mod ownership;
 mod rebuild;
 mod reconcile;
 mod recover;
+mod rules;
+mod series;
 mod sources;
 mod spend;
 mod table;
+mod teams;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use outlay_catalog::CatalogError;
 use outlay_insights::InsightError;
 use outlay_model::query::ParameterError;
 
 use crate::app::App;
 use crate::config::{self, Config, ConfigError, Loaded};
+use crate::ownership::{FileError, PointsError};
 use crate::pipeline::same_history;
 use crate::serve::serve;
 
@@ -58,6 +64,20 @@ enum Command {
     Sources(sources::SourcesArguments),
     /// Show spend by team, service, account, tag, …
     Spend(Box<spend::SpendArguments>),
+    /// Show who answers for what, and what it costs
+    Teams(teams::ListArguments),
+    /// Show what teams build and run, and what it costs
+    Components(teams::ListArguments),
+    /// Show the rules that find the owners of charges, and say where they come from
+    Rules(rules::RulesArguments),
+    /// Say who owns what by name, and show who changed it
+    #[command(subcommand)]
+    Ownership(ownership::OwnershipCommand),
+    /// Say what is counted beside cost, to split shared cost by and for unit costs
+    #[command(subcommand)]
+    Series(series::SeriesCommand),
+    /// Show what happened to components, and record it
+    Events(series::EventsArguments),
     /// Write charges to a CSV or Parquet file in the FOCUS format
     Export(export::ExportArguments),
     /// Show source against stored, to the last digit
@@ -102,6 +122,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Config(ConfigCommand::Schema) = &arguments.command {
         return output::print(&config::schema());
     }
+    if let Command::Rules(rules) = &arguments.command
+        && rules.is_schema()
+    {
+        return output::print(&crate::ownership::schema());
+    }
     let loaded = load(&arguments)?;
     let config = &loaded.config;
     log::start(config.log)?;
@@ -115,8 +140,17 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             serve(app, &config.server, listen, ready).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Import(import) => with_app(config, async |app| import::run(import, app).await).await,
-        Command::Collect(collect) => with_app(config, async |app| collect::run(collect, app).await).await,
+        Command::Import(import) => with_owners(config, async |app| import::run(import, app).await).await,
+        Command::Collect(collect) if collect.is_dry_run() => {
+            with_app(config, async |app| collect::run(collect, app).await).await
+        }
+        Command::Collect(collect) => with_owners(config, async |app| collect::run(collect, app).await).await,
+        Command::Teams(list) => with_app(config, async |app| teams::teams(list, app).await).await,
+        Command::Components(list) => with_app(config, async |app| teams::components(list, app).await).await,
+        Command::Rules(rules) => with_app(config, async |app| rules::run(rules, app).await).await,
+        Command::Series(command) => with_app(config, async |app| series::series(command, app).await).await,
+        Command::Events(events) => with_app(config, async |app| series::events(events, app).await).await,
+        Command::Ownership(command) => with_app(config, async |app| ownership::run(command, app).await).await,
         Command::Sources(sources) => with_app(config, async |app| sources::run(sources, app).await).await,
         Command::Spend(spend) => with_app(config, async |app| spend::run(spend, app).await).await,
         Command::Export(export) => with_app(config, async |app| export::run(export, app).await).await,
@@ -142,6 +176,18 @@ async fn with_app(
     .await
 }
 
+/// As [`with_app`], for a command that brings charges: their owners are found by the configured file as it is now.
+async fn with_owners(
+    config: &Config,
+    command: impl AsyncFnOnce(&App) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    with_app(config, async |app| {
+        crate::ownership::apply::configured_file(app).await;
+        command(app).await
+    })
+    .await
+}
+
 /// Closes the catalog in an orderly way when the command is done: all of it is in its file then, unless another process has it open.
 async fn closing(app: App, command: impl AsyncFnOnce(&App) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     let result = command(&app).await;
@@ -159,7 +205,25 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         cause.is::<ConfigError>()
             || cause.is::<ParameterError>()
             || cause.is::<log::LogError>()
-            || matches!(cause.downcast_ref::<InsightError>(), Some(InsightError::Parameter(_)))
+            || cause.is::<FileError>()
+            || cause.is::<PointsError>()
+            || matches!(
+                cause.downcast_ref::<CatalogError>(),
+                Some(
+                    CatalogError::OwnershipProblems(_)
+                        | CatalogError::SaidElsewhere { .. }
+                        | CatalogError::NotSaid { .. }
+                )
+            )
+            || matches!(
+                cause.downcast_ref::<InsightError>(),
+                Some(
+                    InsightError::Parameter(_)
+                        | InsightError::NotSaid { .. }
+                        | InsightError::SaidElsewhere(_)
+                        | InsightError::OwnershipProblems(_)
+                )
+            )
     });
     eprintln!("outlay: {error:#}");
     ExitCode::from(if asked { 2 } else { 1 })

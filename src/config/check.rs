@@ -68,6 +68,7 @@ pub(super) fn check(config: &Config, places: &BTreeMap<Path, Place>, problems: &
     if let Err(texts) = config.services.read() {
         texts.into_iter().for_each(|text| add_plain(&["services", "file"], &text));
     }
+    config.ownership.problems().into_iter().for_each(|(key, text)| add_plain(&["ownership", key], &text));
     let url = ["catalog".to_owned(), "url".to_owned()];
     if config.catalog.url.has_password() && matches!(places.get(&url[..]), Some(Place::File(..))) {
         add(&url, &url, PASSWORD.to_owned());

@@ -1,6 +1,6 @@
 //! Reading the layers and understanding them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check::check;
-use super::problem::{dotted, meant};
+use super::problem::{NOT_A_DATE, in_toml_words, unknown_key};
 use super::tree::{self, Said};
 use super::{CatalogUrl, Config, ConfigError, FILE, Place, Problem, variables};
 
@@ -50,7 +50,7 @@ impl Config {
             }
         }
         variables::add(&mut said, &variables, &mut problems);
-        let config = understand(&mut said, &mut problems);
+        let config: Config = said.understand(&explain, &mut problems);
         let places = said.places();
         check(&config, &places, &mut problems);
         if problems.is_empty() {
@@ -76,7 +76,7 @@ fn read_file(path: Option<&Path>, problems: &mut Vec<Problem>) -> Option<(PathBu
 }
 
 /// Adds the file, unless it is not TOML: what can be made of such a file only brings up problems that it does not have.
-fn add_file<'i>(said: &mut Said<'i>, path: &Path, text: &'i str, problems: &mut Vec<Problem>) {
+pub(crate) fn add_file<'i>(said: &mut Said<'i>, path: &Path, text: &'i str, problems: &mut Vec<Problem>) {
     let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
     let place = |offset: usize| Place::File(path.to_owned(), Some(ends.partition_point(|end| *end < offset) + 1));
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -112,54 +112,16 @@ fn unplaced<T>(value: T) -> Spanned<T> {
     Spanned::new(0..0, value)
 }
 
-/// Understands what was said. What cannot be understood is a problem and is left out, so that the next one is found, too.
-fn understand(said: &mut Said<'_>, problems: &mut Vec<Problem>) -> Config {
-    let mut holders = BTreeSet::new();
-    loop {
-        let error = match said.config() {
-            Ok(config) => return config,
-            Err(error) => error,
-        };
-        let taken = said.take_out(&error).expect("every value was said somewhere, and a file without any is fine");
-        // A field that is missing because it was taken out, or misspelt, was told already.
-        let told = error.message().starts_with("missing field") && holders.contains(&taken.number);
-        if !told {
-            let text = explain(&taken.key, error.message());
-            problems.push(Problem { place: taken.place, key: dotted(&taken.key), text });
-        }
-        holders.extend(taken.holder);
-    }
-}
-
 /// Serde's words, in those of somebody who writes TOML.
 fn explain(path: &[String], message: &str) -> String {
     if let Some(names) = message.strip_prefix("unknown field ") {
-        return unknown_key(path, names);
+        let (key, _) = path.split_last().expect("a field has a name");
+        return unknown_key(path, names, elsewhere(key), "outlay config schema");
     }
     if let ["rates", .., "from"] = path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        return "is not a date; write one such as \"2026-01-31\"".to_owned();
+        return NOT_A_DATE.to_owned();
     }
-    let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
-    let expected = match expected {
-        "a sequence" => "a list",
-        "a map" => "a table",
-        "f64" => "a number",
-        "u32" => "a whole number",
-        other if other.starts_with("struct ") => "a table",
-        other => other,
-    };
-    format!("{found}, expected {expected}")
-}
-
-/// `names` is what serde says of an unknown field: itself and those it knows, all in backticks.
-fn unknown_key(path: &[String], names: &str) -> String {
-    let (key, section) = path.split_last().expect("a field has a name");
-    let siblings = names.split('`').skip(1).step_by(2).skip(1);
-    let nearest = meant(key, siblings).map(|sibling| dotted(&[section, &[sibling.to_owned()]].concat()));
-    match nearest.or_else(|| elsewhere(key)) {
-        Some(meant) => format!("is not a key; did you mean {meant}?"),
-        None => "is not a key; see `outlay config schema` for those there are".to_owned(),
-    }
+    in_toml_words(message)
 }
 
 /// A key of this name in some section.

@@ -9,11 +9,11 @@
 
 mod address;
 mod check;
-mod load;
+pub(crate) mod load;
 mod print;
-mod problem;
+pub(crate) mod problem;
 mod source;
-mod tree;
+pub(crate) mod tree;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -69,8 +69,29 @@ pub struct Config {
     pub retention: Retention,
     /// How sources are collected.
     pub collect: Collect,
+    /// Where it is said who owns what, beside the API and the command line.
+    pub ownership: Ownership,
     /// The accounts whose bills are collected. By default there are none.
     pub source: Vec<Source>,
+}
+
+/// Where it is said who owns what (docs/OWNERSHIP.md). It is read when Outlay starts, and what has changed is applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ownership {
+    /// A TOML file of teams, components, pools and rules, relative to the working folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// A Backstage catalog: a folder with `catalog-info.yaml` files in it, relative to the working folder, or the `https://`
+    /// address of such a file. `outlay serve` reads it once an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backstage: Option<String>,
+    /// The name of the variable that holds the token the address is asked with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backstage_token_env: Option<String>,
+    /// Or the file that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backstage_token_file: Option<PathBuf>,
 }
 
 /// How sources are collected.
@@ -211,6 +232,25 @@ pub struct Services {
     pub file: Option<PathBuf>,
 }
 
+impl Ownership {
+    /// What is wrong with it: key and sentence.
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if let Some(Err(text)) = self.backstage.as_deref().map(outlay_collectors::backstage::Place::parse) {
+            problems.push(("backstage", text));
+        }
+        let odd = |name: &str| name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        if self.backstage_token_env.as_deref().is_some_and(odd) {
+            problems.push(("backstage_token_env", "is the name of an environment variable, not the token".to_owned()));
+        }
+        if self.backstage_token_env.is_some() && self.backstage_token_file.is_some() {
+            let text = "and backstage_token_env both say where the token is; leave one out";
+            problems.push(("backstage_token_file", text.to_owned()));
+        }
+        problems
+    }
+}
+
 impl Services {
     /// The list of services, and over it the one in the file.
     ///
@@ -241,6 +281,7 @@ impl Default for Config {
             guard: Guard::default(),
             retention: Retention::default(),
             collect: Collect::default(),
+            ownership: Ownership::default(),
             source: Vec::new(),
         }
     }

@@ -187,6 +187,20 @@ fn one_source_brings_rates_and_is_no_shadow() {
 }
 
 #[test]
+fn places_of_ownership_are_looked_at() {
+    check(
+        "[ownership]\nbackstage = 's3://bucket'\nbackstage_token_env = '$TOKEN'\nbackstage_token_file = 'token'\n",
+        &[],
+        &[
+            "outlay.toml:2: ownership.backstage: s3:// is not where a catalog is; write a folder such as \"./catalog\", or an \
+             address such as \"https://example.com/catalog-info.yaml\"",
+            "outlay.toml:3: ownership.backstage_token_env: is the name of an environment variable, not the token",
+            "outlay.toml:4: ownership.backstage_token_file: and backstage_token_env both say where the token is; leave one out",
+        ],
+    );
+}
+
+#[test]
 fn rates_are_told_by_the_entry() {
     check(
         "[rates]\nEUR = [\n  { from = '2026-01-01', to_usd = '1.08' },\n  { from = '2026-01-01', to_usd = '1.1' },\n  \
@@ -331,6 +345,7 @@ fn print_says_where_each_value_comes_from() {
 
     [tags]
     # daily is not set
+    required = []  # default
 
     [tags.aliases]
     team = ["Team"]  # outlay.toml:2
@@ -358,6 +373,8 @@ fn print_says_where_each_value_comes_from() {
     sources_at_once = 2  # default
     jitter_seconds = 20  # default
     lease_seconds = 120  # default
+
+    [ownership]  # default
     "#);
 }
 

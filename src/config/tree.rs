@@ -4,39 +4,40 @@
 //! place where they were said. Deserialising keeps spans in its errors, so an error leads straight to the value at fault,
 //! whichever layer it came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
-use super::{Config, Place};
+use super::problem::dotted;
+use super::{Place, Problem};
 
 /// Keys and list positions that lead to a value.
-pub(super) type Path = Vec<String>;
+pub(crate) type Path = Vec<String>;
 
 /// A value that was taken out.
-pub(super) struct TakenOut {
+struct TakenOut {
     /// Its number.
-    pub number: usize,
+    number: usize,
     /// The number of the table or list it was in, but for the outermost.
-    pub holder: Option<usize>,
+    holder: Option<usize>,
     /// The keys that led to it.
-    pub key: Path,
+    key: Path,
     /// Where it was said.
-    pub place: Place,
+    place: Place,
 }
 
 /// Everything that was said.
 #[derive(Debug, Default)]
-pub(super) struct Said<'i> {
+pub(crate) struct Said<'i> {
     root: DeTable<'i>,
     places: Vec<Place>,
 }
 
 impl<'i> Said<'i> {
     /// Lays a table over what was said before: tables are merged, anything else is replaced whole.
-    pub(super) fn add(&mut self, table: DeTable<'i>, place: &dyn Fn(usize) -> Place) {
+    pub(crate) fn add(&mut self, table: DeTable<'i>, place: &dyn Fn(usize) -> Place) {
         let table = self.place_table(table, place);
         lay_over(&mut self.root, table);
     }
@@ -72,14 +73,38 @@ impl<'i> Said<'i> {
         self.places.len() - 1
     }
 
-    /// Understands what was said.
-    pub(super) fn config(&self) -> Result<Config, Error> {
+    /// Reads what was said.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let nowhere = self.places.len();
-        Config::deserialize(Deserializer::from(spanned(nowhere, self.root.clone())))
+        T::deserialize(Deserializer::from(spanned(nowhere, self.root.clone())))
+    }
+
+    /// Understands what was said. What cannot be understood is a problem and is left out, so that the next one is found, too.
+    /// `explain` puts serde's words about a key into those of somebody who writes TOML.
+    pub(crate) fn understand<T: DeserializeOwned>(
+        &mut self,
+        explain: &dyn Fn(&[String], &str) -> String,
+        problems: &mut Vec<Problem>,
+    ) -> T {
+        let mut holders = BTreeSet::new();
+        loop {
+            let error = match self.read() {
+                Ok(understood) => return understood,
+                Err(error) => error,
+            };
+            let taken = self.take_out(&error).expect("every value was said somewhere, and a file without any is fine");
+            // A field that is missing because it was taken out, or misspelt, was told already.
+            let told = error.message().starts_with("missing field") && holders.contains(&taken.number);
+            if !told {
+                let text = explain(&taken.key, error.message());
+                problems.push(Problem { place: taken.place, key: dotted(&taken.key), text });
+            }
+            holders.extend(taken.holder);
+        }
     }
 
     /// Takes the value out that an error points at.
-    pub(super) fn take_out(&mut self, error: &Error) -> Option<TakenOut> {
+    fn take_out(&mut self, error: &Error) -> Option<TakenOut> {
         let number = error.span()?.start;
         let mut way = Way::default();
         if !take_from_table(&mut self.root, number, &mut way) {
@@ -95,7 +120,7 @@ impl<'i> Said<'i> {
     }
 
     /// The places of all values.
-    pub(super) fn places(&self) -> BTreeMap<Path, Place> {
+    pub(crate) fn places(&self) -> BTreeMap<Path, Place> {
         fn walk(value: &DeValue<'_>, path: &mut Path, visit: &mut dyn FnMut(&Path, usize)) {
             let children: Vec<(String, &Spanned<DeValue<'_>>)> = match value {
                 DeValue::Table(table) => table.iter().map(|(key, value)| (key.get_ref().to_string(), value)).collect(),

@@ -10,9 +10,11 @@ use std::time::Duration;
 use anyhow::Context;
 use outlay_api::{Limits, Stopping};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, now};
 use crate::config::Server;
+use crate::ownership;
 use crate::pipeline;
 use crate::schedule::next_tick;
 use crate::scheduler::Scheduler;
@@ -35,9 +37,12 @@ pub async fn serve(
     })?;
     let mut signals = Signals::new().context("signals cannot be listened for")?;
     let stop_within = seconds(settings.stop_within_seconds);
+    ownership::apply::configured_file(&app).await;
     let scheduler = Scheduler::start(&app, stop_within).await?;
     ready(listener.local_addr()?);
     let housekeeper = tokio::spawn(keep_house(app.clone()));
+    let stop_reading = CancellationToken::new();
+    let reader = tokio::spawn(ownership::backstage::keep_reading(app.clone(), stop_reading.clone()));
     let stopping = Stopping::default();
     let router = outlay_api::router(outlay_api::Server {
         insights: app.insights.clone(),
@@ -62,7 +67,11 @@ pub async fn serve(
         });
     };
     connections::answer(listener, router, asked, stop_within).await;
+    stop_reading.cancel();
     scheduler.stopped().await;
+    if let Err(error) = reader.await {
+        tracing::error!(%error, "the Backstage catalog was no longer read");
+    }
     housekeeper.abort();
     app.catalog.close().await;
     tracing::info!("stopped");

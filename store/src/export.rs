@@ -27,13 +27,13 @@ use crate::{Store, StoreError};
 
 const PROVIDER: &str = "ServiceProviderName";
 
-/// The charges of one part, or the transfers of one pool and month.
+/// The charges of one part.
 #[derive(Debug, Clone)]
 pub struct ExportScan {
     /// How they are read.
     pub scan: Scan,
-    /// How many charges there are, before any are left out; `None` for transfers.
-    pub rows: Option<u64>,
+    /// How many there are, before any are left out.
+    pub rows: u64,
 }
 
 /// What to export.
@@ -41,6 +41,8 @@ pub struct ExportScan {
 pub struct ExportPlan {
     /// What to read, in the order of the rows.
     pub scans: Vec<ExportScan>,
+    /// The transfers of pools, a scan each, which come behind them.
+    pub transfers: Vec<Scan>,
     /// The days.
     pub range: DateRange,
     /// Which time counts.
@@ -56,6 +58,12 @@ pub struct ExportPlan {
 }
 
 impl ExportPlan {
+    /// Every scan in order, and the charges of it; `None` for transfers, which are none.
+    fn all(&self) -> impl Iterator<Item = (&Scan, Option<u64>)> {
+        let charges = self.scans.iter().map(|ExportScan { scan, rows }| (scan, Some(*rows)));
+        charges.chain(self.transfers.iter().map(|scan| (scan, None)))
+    }
+
     fn rows(&self, only: Option<(u64, usize)>) -> Rows<'_> {
         Rows { range: self.range, basis: self.basis, filter: &self.filter, by_day: &self.by_day, only }
     }
@@ -121,7 +129,7 @@ impl Store {
         needed.extend(plan.left_out.iter().map(|name| (*name).to_owned()));
         let mut counts = ExportCounts::default();
         let mut providers: BTreeMap<Option<String>, (u64, BTreeMap<&str, u64>)> = BTreeMap::new();
-        for ExportScan { scan, rows: charges } in &plan.scans {
+        for (scan, charges) in plan.all() {
             let of_bill = charges.is_some();
             let held = self.hold_now(scan)?;
             let rows = self.read(scan, &held, needed.clone(), &plan.rows(None))?;
@@ -175,10 +183,10 @@ impl Store {
         let mut writer = Writer::start(kind, file, &plan.columns)?;
         let (mut checks, mut sums) = (Checks::new(&plan.columns), ExportSums::new());
         let needed: BTreeSet<String> = plan.columns.iter().flat_map(|column| column.from.clone()).collect();
-        for ExportScan { scan, rows } in &plan.scans {
+        for (scan, rows) in plan.all() {
             let held = self.hold_now(scan)?;
             let rows = match rows {
-                Some(rows) => *rows,
+                Some(rows) => rows,
                 None => {
                     let files = scan_files(&scan.files, &held, schema::of([CHARGE_DATE]))?;
                     let count = streamed(files.select([len().cast(DataType::UInt64).alias("rows")]))?;

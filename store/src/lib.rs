@@ -26,6 +26,7 @@ mod scratch;
 mod share;
 mod sink;
 mod stage;
+mod whose;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub use refusal::Refusal;
 pub use scan::Scan;
 pub use share::{DailyRows, PoolPlan, SharePlan, SharedPart};
 pub use stage::{Stage, StageSpec, Staged};
+pub use whose::Whose;
 
 /// Queries that run at once; each uses every core already.
 const QUERIES: usize = 4;

@@ -82,7 +82,7 @@ impl Store {
         needed.extend(Metric::ALL.iter().map(|metric| metric.column().to_owned()));
         let mut moves = Moves::new();
         for ExportScan { scan, rows } in &query.scans {
-            for first in (0..rows.unwrap_or_default()).step_by(ROW_GROUP) {
+            for first in (0..*rows).step_by(ROW_GROUP) {
                 let rows = Rows {
                     range: query.range,
                     basis: Basis::Charge,

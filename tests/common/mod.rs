@@ -102,7 +102,9 @@ impl House {
         let components = ownership.components.iter();
         let components = components.map(|(id, said)| (id.to_string(), Definition::Component(said.clone())));
         let series = ownership.series.iter().map(|(id, said)| (id.to_string(), Definition::Series(said.clone())));
-        let said = teams.chain(components).chain(series);
+        let pools = ownership.pools.iter().map(|(id, said)| (id.to_string(), Definition::Pool(said.clone())));
+        let rules = ownership.rules.iter().map(|(id, said)| (id.to_string(), Definition::Rule(said.clone())));
+        let said = teams.chain(components).chain(series).chain(pools).chain(rules);
         let edits = said.map(|(name, definition)| Edit::Put { name, definition, place: None }).collect();
         let now = today().and_hms_opt(12, 0, 0).expect("noon").and_utc();
         let change = OwnershipChange { edits, origin: Origin::Api, by: "test".to_owned(), now };

@@ -133,7 +133,8 @@ async fn on_the_billing_basis_shares_are_of_the_invoice_of_what_they_share() {
         ("EffectiveCost", "3"),
     ];
     let early = [("ServiceName", "network"), ("EffectiveCost", "5")];
-    house.import("aws", "bill.csv", &bill(&[&late, &early])).await;
+    let text = bill(&[&late, &early]);
+    house.import_with("aws", "bill.csv", &text, Some("both"), Default::default()).await.expect("imports");
     settle(&house).await;
     let ask = async |period| {
         let groups = house.groups(&[("period", period), ("basis", "billing"), ("group_by", "team")]).await;

@@ -47,7 +47,7 @@ async fn a_bill_is_restated_and_only_its_month_is_made_anew() {
         assert_eq!(before[&key(pool, "2026-09")], after[&key(pool, "2026-09")]);
     }
     // Whichever source it is that changes.
-    house.import("gcp", "gcp.csv", &october(&[("", 5, "network", "2")])).await;
+    house.import("gcp", "gcp.csv", &of_another_account(&october(&[("", 5, "network", "2")]))).await;
     settle(&house).await;
     same(&teams(&house).await, &[("ops", "1"), ("payments", "11"), ("search", "12")]);
     add_up(&house).await;
@@ -69,9 +69,8 @@ async fn a_point_changes() {
 #[tokio::test]
 async fn a_rule_moves_charges_into_a_pool() {
     let house = two_months().await;
-    house
-        .import("gcp", "dns.csv", &october(&[("", 5, "dns", "3"), ("search", 5, "dns", "5"), ("", 9, "dns", "7")]))
-        .await;
+    let dns = october(&[("", 5, "dns", "3"), ("search", 5, "dns", "5"), ("", 9, "dns", "7")]);
+    house.import("gcp", "dns.csv", &of_another_account(&dns)).await;
     same(&teams(&house).await, &[("ops", "1"), ("payments", "5"), ("search", "11"), ("unallocated", "10")]);
     let before = transfers(&house).await;
     let rule = json!({ "from": "2026-10-06", "when": "service = 'dns'", "pool": "tools" });
@@ -100,6 +99,18 @@ async fn a_split_changes_from_a_day_on_and_a_pool_goes() {
     change(&house, vec![remove(Kind::Rule), remove(Kind::Pool)]).await;
     settle(&house).await;
     assert_eq!(transfers(&house).await.keys().filter(|(pool, _)| pool == "shared:tools").count(), 0);
+    add_up(&house).await;
+}
+
+#[tokio::test]
+async fn what_a_pool_has_sent_on_goes_with_it() {
+    let house = house(json!({ "network": { "even": ["payments"] }, "platform": { "even": ["shared:network"] } })).await;
+    house.import("aws", "october.csv", &october(&[("", 5, "network", "10"), ("search", 5, "platform", "2")])).await;
+    same(&teams(&house).await, &[("payments", "12")]);
+    let remove = |kind| Edit::Remove { kind, name: "platform".to_owned() };
+    change(&house, vec![remove(Kind::Rule), remove(Kind::Pool)]).await;
+    settle(&house).await;
+    same(&teams(&house).await, &[("payments", "10"), ("search", "2")]);
     add_up(&house).await;
 }
 

@@ -32,6 +32,7 @@ pub struct Answers {
     status: &'static str,
     contents: Vec<(&'static str, RefOr<Schema>)>,
     headers: Vec<(&'static str, &'static str)>,
+    created: Option<&'static str>,
     tagged: bool,
 }
 
@@ -50,6 +51,24 @@ impl Answers {
     /// Answers that something will be done, with what there is to know of it by now.
     pub fn accepted<T: ToSchema + PartialSchema>(about: &'static str) -> Self {
         Self { status: "202", tagged: false, ..Self::of::<T>(about) }
+    }
+
+    /// Answers that something was changed: what is so now, since when, and whether more follows.
+    pub fn changed<T: ToSchema + PartialSchema>(about: &'static str) -> Self {
+        let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        let number = number.description(Some("The generation since which it is so."));
+        let follows = "Whether charges have other owners than they should have now, or pools another split: that follows in the \
+            background.";
+        let settling = ObjectBuilder::new().schema_type(Type::Boolean).description(Some(follows));
+        let object = ObjectBuilder::new().schema_type(Type::Object).property("data", reference::<T>()).required("data");
+        let object = object.property("generation", number).required("generation");
+        let object = object.property("settling", settling).required("settling").build();
+        Self { tagged: false, ..Self::with(about, Schema::Object(object).into()) }
+    }
+
+    /// Or, in the same shape, that there is something new.
+    pub fn or_created(self, about: &'static str) -> Self {
+        Self { created: Some(about), ..self }
     }
 
     /// Answers with a page of a list: `{"data": […], "next_cursor": …}`.
@@ -71,7 +90,7 @@ impl Answers {
 
     fn with(about: &'static str, schema: RefOr<Schema>) -> Self {
         let contents = vec![("application/json", schema)];
-        Self { about, status: "200", contents, headers: Vec::new(), tagged: true }
+        Self { about, status: "200", contents, headers: Vec::new(), created: None, tagged: true }
     }
 
     /// Answers with text.
@@ -98,21 +117,35 @@ impl Answers {
 
     /// All of it, with the refusals that are this route's own beside those of every route.
     pub fn refusing(self, own: &[Code]) -> BTreeMap<String, RefOr<Response>> {
-        let mut fine = identified(ResponseBuilder::new().description(self.about));
-        for (kind, schema) in self.contents {
-            fine = fine.content(kind, ContentBuilder::new().schema(Some(schema)).build());
-        }
-        for (name, about) in self.headers {
-            fine = fine.header(name, text_header(about));
-        }
+        let fine = |about: &str| {
+            let mut fine = identified(ResponseBuilder::new().description(about));
+            for (kind, schema) in &self.contents {
+                fine = fine.content(*kind, ContentBuilder::new().schema(Some(schema.clone())).build());
+            }
+            fine
+        };
+        // Where something is made, that is what there is more to say of.
+        let more = |mut fine: ResponseBuilder| {
+            for (name, about) in &self.headers {
+                fine = fine.header(*name, text_header(about));
+            }
+            fine
+        };
         let mut responses = BTreeMap::new();
+        let mut ready = fine(self.about);
+        match self.created {
+            None => ready = more(ready),
+            Some(about) => {
+                responses.insert("201".to_owned(), RefOr::T(more(fine(about)).build()));
+            }
+        }
         if self.tagged {
-            fine = fine.header("ETag", text_header("Changes with everything that can change the answer."));
+            ready = ready.header("ETag", text_header("Changes with everything that can change the answer."));
             let same =
                 ResponseBuilder::new().description("The answer is still the one with the given `If-None-Match`.");
             responses.insert("304".to_owned(), RefOr::T(identified(same).build()));
         }
-        responses.insert(self.status.to_owned(), RefOr::T(fine.build()));
+        responses.insert(self.status.to_owned(), RefOr::T(ready.build()));
         let mut refusals: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
         for code in own.iter().chain(ANYWHERE) {
             refusals.entry(code.status().as_u16()).or_default().push(*code);

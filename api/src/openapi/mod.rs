@@ -4,6 +4,7 @@
 //! routes have in common (refusals, headers) is said once, in `answers`; the schemas of parameters are in `words`.
 
 mod answers;
+pub mod definitions;
 pub mod words;
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -11,7 +12,7 @@ use utoipa::openapi::schema::Object;
 use utoipa::openapi::{Ref, RefOr, Required, Schema};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use crate::{problem, sources, wire};
+use crate::{ownership, problem, sources, wire};
 
 pub use answers::Answers;
 
@@ -20,8 +21,8 @@ pub use answers::Answers;
 #[openapi(
     info(
         title = "Outlay",
-        description = "Who spent what in every cloud, to the last digit.\n\nWhat is read is read with `GET` (or `HEAD`); the one \
-            thing to be had done, collecting a source, with `POST`. \
+        description = "Who spent what in every cloud, to the last digit.\n\nWhat is read is read with `GET` (or `HEAD`); what is \
+            said of ownership is changed with `PUT`, `POST` and `DELETE`; collecting a source is asked for with `POST`. \
             Parameters are a closed list: one that is unknown, given twice or malformed is refused. Money is a JSON number \
             with every digit it has, written from a decimal; read it with a decimal parser to add it up exactly. Null is \
             not zero. Days are UTC days and ranges are half-open. Every answer but a 2xx and a 304 is a problem \
@@ -31,13 +32,16 @@ pub use answers::Answers;
     modifiers(&Shared),
     tags(
         (name = "spend", description = "Who spent what: the one query everything else is made of"),
+        (name = "owners", description = "Who answers for what: teams, components, coverage, unit costs, peers, releases"),
         (name = "dimensions", description = "What there is to group and filter by"),
+        (name = "ownership", description = "Whose cost it is: teams, components, rules, shared cost, and changing them"),
         (name = "sources", description = "Where the bills come from, how fresh they are, and collecting them"),
         (name = "figures", description = "How the figures came here: runs, rejects, restatements, reconciliation, rates"),
         (name = "service", description = "For load balancers, container schedulers and Prometheus"),
     ),
     components(schemas(
         problem::Body,
+        problem::ProblemLine,
         wire::Amount,
         wire::Warning,
         wire::Instants,
@@ -47,6 +51,31 @@ pub use answers::Answers;
         wire::WideRow,
         wire::Table,
         wire::SpendWide,
+        wire::Grounds,
+        wire::TeamSpend,
+        wire::TeamLine,
+        wire::Teams,
+        wire::WholeTeam,
+        wire::TeamDetails,
+        wire::ComponentLine,
+        wire::Components,
+        wire::WholeComponent,
+        wire::ComponentDetails,
+        wire::Share,
+        wire::TagShare,
+        wire::UnownedLine,
+        wire::Unowned,
+        wire::BiggestUnowned,
+        wire::Coverage,
+        wire::DaysLine,
+        wire::UnitCostLine,
+        wire::UnitCost,
+        wire::AmongPeers,
+        wire::Peers,
+        wire::EventLine,
+        wire::WindowLine,
+        wire::ReleaseLine,
+        wire::Releases,
         wire::Health,
         wire::Readiness,
         wire::DimensionLine,
@@ -70,6 +99,23 @@ pub use answers::Answers;
         wire::Difference,
         wire::ChangeLine,
         wire::ReconciliationLine,
+        wire::Removed,
+        wire::AuditLine,
+        wire::PointsTold,
+        wire::EventsTold,
+        wire::SettlingLine,
+        wire::SettlingProgress,
+        wire::StaleLine,
+        ownership::PointLine,
+        wire::Costs,
+        wire::Move,
+        wire::MoveTotal,
+        wire::Preview,
+        wire::Owners,
+        wire::TriedLine,
+        wire::Explanation,
+        wire::WhoseRow,
+        wire::WhoseRows,
         wire::RateLine,
         wire::Rates,
     ))

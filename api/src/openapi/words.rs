@@ -56,13 +56,19 @@ pub fn any_period() -> Object {
     object.examples(["2026-10", "last_month"]).build()
 }
 
+/// A date.
+pub fn day(example: &str) -> Object {
+    let pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example]).build()
+}
+
 /// A date, an instant or epoch milliseconds.
 pub fn bound(example: &str) -> Object {
     let pattern = "^([0-9]{12,}|[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?)$";
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example]).build()
 }
 
-/// The first day of what is to be collected, where it is given.
+/// The first day, where it is given.
 pub fn first_day() -> Schema {
     let about = "The first day, with `to`: a date, an RFC 3339 instant or epoch milliseconds.";
     Schema::Object(ObjectBuilder::from(bound("2026-10-01")).schema_type(or_null()).description(Some(about)).build())

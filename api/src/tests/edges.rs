@@ -18,6 +18,11 @@ const READS: &[&str] = &[
     "/api/v1/spend?period=2026-10&group_by=team&format=wide",
     "/api/v1/teams/payments/spend",
     "/api/v1/services/a/spend",
+    "/api/v1/components/a/spend",
+    "/api/v1/teams",
+    "/api/v1/components",
+    "/api/v1/coverage",
+    "/api/v1/events",
     "/api/v1/dimensions",
     "/api/v1/dimensions/team/values",
     "/api/v1/runs",
@@ -130,7 +135,7 @@ async fn what_is_too_large_is_refused() {
     problem(&name, &[], StatusCode::URI_TOO_LONG, "uri_too_long").await;
     problem("/api/v1/rates", &[("Cookie", &long)], StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large")
         .await;
-    problem("/api/v1/rates", &[("Content-Length", "65537")], StatusCode::PAYLOAD_TOO_LARGE, "body_too_large").await;
+    problem("/api/v1/rates", &[("Content-Length", "1048577")], StatusCode::PAYLOAD_TOO_LARGE, "body_too_large").await;
     problem("/healthz", &[("Content-Length", "99999999999")], StatusCode::PAYLOAD_TOO_LARGE, "body_too_large").await;
 }
 

@@ -2,6 +2,7 @@
 
 mod documents;
 mod edges;
+mod ownership;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,6 +158,14 @@ async fn wrong_parameters() {
             "/api/v1/changes?limit=10001",
             "/api/v1/dimensions/team/values?granularity=day",
             "/api/v1/dimensions/team/values?limit=10001",
+            "/api/v1/teams?currency=native",
+            "/api/v1/teams?group_by=team",
+            "/api/v1/teams/payments/unit-cost?granularity=hour",
+            "/api/v1/teams/payments/peers?period=2026-10",
+            "/api/v1/teams/payments/peers?filter=service='x'",
+            "/api/v1/components/checkout/releases?days=91",
+            "/api/v1/coverage?limit=101",
+            "/api/v1/events?cursor=nonsense",
         ])
         .await
     );
@@ -219,6 +228,7 @@ async fn unanswered_questions() {
             amount: money,
         },
         InsightError::NoHours { range },
+        InsightError::TooFewPeers { lacking: "2 other teams of kind \"product\"; it takes 5".to_owned() },
         InsightError::CursorGone,
         InsightError::Forbidden,
         InsightError::Overflow,
@@ -278,6 +288,16 @@ async fn an_empty_house_answers_with_nothing() {
         "/api/v1/rates",
         "/api/v1/teams/payments/spend",
         "/api/v1/services/Amazon%20EC2/spend",
+        "/api/v1/components/checkout/spend",
+        "/api/v1/teams",
+        "/api/v1/teams/payments",
+        "/api/v1/teams/payments/unit-cost",
+        "/api/v1/teams/payments/peers",
+        "/api/v1/components",
+        "/api/v1/components/checkout",
+        "/api/v1/components/checkout/releases",
+        "/api/v1/coverage",
+        "/api/v1/events",
     ] {
         shown.push_str(&format!("GET {uri}\n{}\n\n", house.get(uri).await.shown()));
     }

@@ -4,13 +4,18 @@
 //! digit it has, never through a float (P2); what is not known is null, never 0 and never left out of a row (P6).
 
 mod changes;
+mod coverage;
 mod csv;
 mod export;
 mod jobs;
 mod lists;
+mod owners;
+mod ownership;
 mod rows;
 mod runs;
 mod sources;
+mod units;
+mod why;
 mod wide;
 
 #[cfg(test)]
@@ -29,11 +34,20 @@ use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 pub use changes::{ChangeLine, Difference, Figures, changes_json};
+pub use coverage::{BiggestUnowned, Coverage, Share, TagShare, Unowned, UnownedLine, coverage_json};
 pub use csv::{csv_name, spend_csv};
 pub use export::{ExportMetadata, export_metadata, export_name};
 pub use jobs::{JobLine, JobProgress, job_json, jobs_json};
 pub use lists::{
     DimensionLine, Health, RateLine, Rates, Readiness, ValueLine, Values, dimensions_json, rates_json, values_json,
+};
+pub use owners::{
+    ComponentDetails, ComponentLine, Components, Grounds, TeamDetails, TeamLine, TeamSpend, Teams, WholeComponent,
+    WholeTeam, component_json, components_json, team_json, teams_json,
+};
+pub use ownership::{
+    AuditLine, EventsTold, PointsTold, Removed, SettlingLine, SettlingProgress, StaleLine, audit_json, changed_json,
+    definition_json, definitions_json, events_told_json, points_json, points_told_json, removed_json, settling_json,
 };
 pub use rows::{SpendRow, SpendRows, spend_rows};
 pub use runs::{
@@ -41,6 +55,14 @@ pub use runs::{
     rejects_json, run_json, runs_json,
 };
 pub use sources::{DayRunLine, DeliveryLine, SourceDetails, SourceLine, source_json, sources_json};
+pub use units::{
+    AmongPeers, DaysLine, EventLine, Peers, ReleaseLine, Releases, UnitCost, UnitCostLine, WindowLine, events_json,
+    peers_json, releases_json, unit_cost_json,
+};
+pub use why::{
+    Costs, Explanation, Move, MoveTotal, Owners, Preview, TriedLine, WhoseRow, WhoseRows, explanation_json,
+    preview_json, whose_json,
+};
 pub use wide::{MAX_CELLS, MAX_COLUMNS, SpendWide, Table, TooWide, WideRow, spend_wide};
 
 /// Money in the OpenAPI document. What is written comes from [`Money`] or from exact decimals.

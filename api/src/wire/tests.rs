@@ -1,5 +1,7 @@
 //! Every shape, from reports made by hand.
 
+mod owners;
+
 use outlay_insights::{
     Change, DayFigures, DimensionInfo, DimensionValue, KnownRate, PublishedRate, Refusal, RefusedFigure, RejectCount,
     Run, SourceDetail, SourceReport,

@@ -5,16 +5,21 @@
 
 mod bill;
 mod commits;
+mod events;
 mod expenses;
 mod jobs;
 mod opening;
+mod ownership;
 mod place;
 mod postgres;
 mod rates;
 mod records;
 mod refiles;
+mod reowns;
 mod replicas;
 mod restores;
+mod series;
+mod settling;
 mod snapshots;
 mod sources;
 mod sqlite;

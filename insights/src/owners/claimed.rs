@@ -8,7 +8,7 @@ use outlay_model::query::Metric;
 use outlay_model::report::{Scope, Warning};
 use outlay_model::{Dimension, Filter, Granularity, Money, TagKey};
 
-use super::{About, Ask, OwnedQuery, share, total};
+use super::{About, Ask, OwnedQuery, share, sum, total};
 use crate::convert::Cells;
 use crate::lineage::Counts;
 use crate::{InsightError, Insights};
@@ -117,18 +117,26 @@ impl Insights {
         let all = Ask::total(query.filter.clone());
         let cells = self.figures(&snapshot, &query.owned, &all, scope).await?;
         let mut about = self.about(&snapshot, &query.owned, &cells, today).await?;
-        let whole = self.costs(&snapshot, query, Filter::everything(), scope).await?;
-        let part = async |filter: Filter| part(self.costs(&snapshot, query, filter, scope).await?, whole);
+        let costs = async |filter: &Filter| self.costs(&snapshot, query, filter.clone(), scope).await;
         let null = |dimension: Dimension| Filter::IsNull(dimension);
         let not = |filter: Filter| Filter::Not(Box::new(filter));
         let (nobody, pools) = (null(Fixed::Team.into()), Filter::Like(Fixed::Team.into(), format!("{SHARED}%")));
         let team = not(nobody.clone()).and(not(pools.clone()));
+        let (by_teams, by_pools, by_nobody) = (costs(&team).await?, costs(&pools).await?, costs(&nobody).await?);
+        // Each is rounded where it is converted, so their sum is the whole that they are parts of.
+        let mut whole = costs(&Filter::everything()).await?;
+        for (cost, pick) in [(&mut whole.0, (|costs| costs.0) as fn(Costs) -> _), (&mut whole.1, |costs| costs.1)] {
+            if cost.is_some() {
+                *cost = sum(&[by_teams, by_pools, by_nobody].map(pick))?;
+            }
+        }
+        let part = async |filter: Filter| part(costs(&filter).await?, whole);
         let mut tags = Vec::new();
         for key in self.tags.required_keys() {
             let part = part(not(null(Dimension::Tag(key.clone())))).await?;
             tags.push(TagPart { key, part });
         }
-        let unallocated = part(nobody).await?;
+        let unallocated = self::part(by_nobody, whole)?;
         let resources = match self.unclaimed(&snapshot, query, Fixed::Resource, unallocated.cost, whole.0, scope).await
         {
             Ok(resources) => Some(resources),
@@ -143,9 +151,9 @@ impl Insights {
         Ok(Claimed {
             about,
             total: self::part(whole, whole)?,
-            team: part(team.clone()).await?,
+            team: self::part(by_teams, whole)?,
             without_owner: part(team.and(null(Fixed::Owner.into()))).await?,
-            in_pools: part(pools).await?,
+            in_pools: self::part(by_pools, whole)?,
             component: part(not(null(Fixed::Component.into()))).await?,
             environment: part(not(null(Fixed::Environment.into()))).await?,
             tags,

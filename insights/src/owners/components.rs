@@ -82,10 +82,11 @@ impl Insights {
                 None => without = cell.cost,
             }
         }
-        let names: BTreeSet<ComponentId> = costs.keys().cloned().chain(seen(&snapshot.ownership, scope)).collect();
+        let seen: BTreeSet<ComponentId> = seen(&snapshot.ownership, scope).into_iter().collect();
+        let names: BTreeSet<ComponentId> = costs.keys().chain(&seen).cloned().collect();
         let lines = names.into_iter().map(|id| {
             let cost = costs.get(&id).copied().unwrap_or(Some(Money::ZERO));
-            line(&snapshot.ownership, id, today, cost, everything)
+            line(&snapshot.ownership, &seen, id, today, cost, everything)
         });
         let mut components: Vec<ComponentLine> = lines.collect::<Result<_, _>>()?;
         components.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.id.cmp(&b.id)));
@@ -108,7 +109,8 @@ impl Insights {
             Some(component) => component,
             None if self.known(&Dimension::Fixed(Fixed::Component), id.as_str(), scope).await? => {
                 let snapshot = self.catalog.snapshot().await?;
-                line(&snapshot.ownership, id.clone(), today, Some(Money::ZERO), total)?
+                let seen = seen(&snapshot.ownership, scope).into_iter().collect();
+                line(&snapshot.ownership, &seen, id.clone(), today, Some(Money::ZERO), total)?
             }
             None => return Ok(None),
         };
@@ -117,22 +119,24 @@ impl Insights {
 }
 
 /// The registered components that a caller may know of: those that one of their teams owns on some day (P8).
-fn seen(ownership: &Ownership, scope: &Scope) -> Vec<ComponentId> {
+pub(super) fn seen(ownership: &Ownership, scope: &Scope) -> Vec<ComponentId> {
     let teams = visible(ownership, scope);
     let owned = |component: &Component| component.team.values().any(|team| teams.contains(team));
     ownership.components.iter().filter(|(_, component)| owned(component)).map(|(id, _)| id.clone()).collect()
 }
 
+/// What is known of a component, and what it cost. Of others' there is no more to know than that charges name it.
 fn line(
     ownership: &Ownership,
+    seen: &BTreeSet<ComponentId>,
     id: ComponentId,
     today: NaiveDate,
     cost: Option<Money>,
     everything: Option<Money>,
 ) -> Result<ComponentLine, InsightError> {
-    let said = ownership.components.get(&id).cloned();
+    let said = ownership.components.get(&id).filter(|_| seen.contains(&id)).cloned();
     Ok(ComponentLine {
-        origin: ownership.origin(Kind::Component, id.as_str()),
+        origin: ownership.origin(Kind::Component, id.as_str()).filter(|_| said.is_some()),
         team: said.as_ref().and_then(|component| component.team.on(today).cloned()),
         cost,
         share: share(cost, everything)?,

@@ -28,7 +28,7 @@ pub use components::{ComponentLine, ComponentReport, Components};
 pub use peers::{Among, Peers, PeersPeriod, Position};
 pub use releases::{Release, Releases, ReleasesQuery, Shortened, Window};
 pub use teams::{TeamLine, TeamReport, Teams};
-pub use unit_cost::{Per, UnitCost, UnitCostQuery, UnitCostRow, Whose};
+pub use unit_cost::{Per, UnitCost, UnitCostOf, UnitCostQuery, UnitCostRow};
 
 /// Which spend a report is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -163,8 +163,9 @@ impl Insights {
             );
             return Err(too_few(lacking));
         };
+        let lineages = ownership.lineages(range);
         let related = |other: &TeamId| {
-            ownership.lineages(range).iter().any(|lineage| {
+            lineages.iter().any(|lineage| {
                 lineage.family(id.as_str()).contains(other) || lineage.family(other.as_str()).contains(id)
             })
         };

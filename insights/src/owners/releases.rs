@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Days, NaiveDate, NaiveTime};
 use outlay_catalog::{EventPlace, EventsQuery};
 use outlay_model::dimension::Fixed;
-use outlay_model::ownership::{Event, Ownership};
+use outlay_model::ownership::Event;
 use outlay_model::report::Scope;
 use outlay_model::{ComponentId, DateRange, Dimension, Filter, Granularity, Money, Ratio};
 
+use super::components::seen;
 use super::{About, Ask, OwnedQuery, rounded, sum};
-use crate::lineage::{Counts, visible};
+use crate::lineage::Counts;
 use crate::{InsightError, Insights, Page};
 
 /// The kinds of events that put another version in place.
@@ -110,14 +111,15 @@ impl Insights {
             let events = self.catalog.events(query, limit.saturating_add(1)).await?;
             return Ok(Page::of(events, limit, place));
         }
-        let ownership = &self.catalog.snapshot().await?.ownership;
+        let snapshot = self.catalog.snapshot().await?;
+        let components: BTreeSet<ComponentId> = seen(&snapshot.ownership, scope).into_iter().collect();
         let mut query = query.clone();
         let mut events: Vec<Event> = Vec::new();
         loop {
             let more = self.catalog.events(&query, CHUNK).await?;
             let last = more.len() < CHUNK as usize;
             query.before = place(&more);
-            events.extend(more.into_iter().filter(|event| concerns(ownership, event, scope)));
+            events.extend(more.into_iter().filter(|event| components.contains(&event.component)));
             if last || events.len() > limit as usize {
                 return Ok(Page::of(events, limit, place));
             }
@@ -193,13 +195,6 @@ impl Insights {
         });
         Ok(Some(Releases { releases: releases.collect::<Result<_, _>>()?, about }))
     }
-}
-
-/// Whether it is of a component that one of the caller's teams owns on some day.
-fn concerns(ownership: &Ownership, event: &Event, scope: &Scope) -> bool {
-    let teams = visible(ownership, scope);
-    let component = ownership.components.get(&event.component);
-    component.is_some_and(|component| component.team.values().any(|team| teams.contains(team)))
 }
 
 fn until_day(days: DateRange, end: NaiveDate) -> Option<DateRange> {

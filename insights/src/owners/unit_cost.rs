@@ -13,6 +13,7 @@ use outlay_model::query::ParameterError;
 use outlay_model::report::Scope;
 use outlay_model::{ComponentId, DateRange, Dimension, Filter, Granularity, Money, Ratio, SeriesId, TeamId};
 
+use super::components::seen;
 use super::{About, Ask, OwnedQuery, rounded};
 use crate::buckets::Buckets;
 use crate::coverage::runs_of;
@@ -21,7 +22,7 @@ use crate::{InsightError, Insights};
 
 /// Whose cost is divided.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Whose {
+pub enum UnitCostOf {
     /// A team's, with all that was part of it on the day.
     Team(TeamId),
     /// A component's.
@@ -32,7 +33,7 @@ pub enum Whose {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnitCostQuery {
     /// Whose cost.
-    pub whose: Whose,
+    pub whose: UnitCostOf,
     /// Which spend.
     pub owned: OwnedQuery,
     /// By which series; without, by people.
@@ -99,13 +100,20 @@ impl Insights {
         scope: &Scope,
     ) -> Result<Option<UnitCost>, InsightError> {
         let (dimension, name) = match &query.whose {
-            Whose::Team(team) => (Fixed::Team, team.as_str()),
-            Whose::Component(component) => (Fixed::Component, component.as_str()),
+            UnitCostOf::Team(team) => (Fixed::Team, team.as_str()),
+            UnitCostOf::Component(component) => (Fixed::Component, component.as_str()),
         };
         if !self.known(&Dimension::Fixed(dimension), name, scope).await? {
             return Ok(None);
         }
         let snapshot = self.catalog.snapshot().await?;
+        if let UnitCostOf::Component(component) = &query.whose
+            && snapshot.ownership.components.contains_key(component)
+            && !seen(&snapshot.ownership, scope).contains(component)
+        {
+            // Charges of the caller name it, but its people and what is counted of it are others' affair (P8).
+            return Ok(None);
+        }
         let (per, counted) = self.counted(&snapshot, query).await?;
         let ask = Ask {
             granularity: query.granularity,
@@ -143,8 +151,8 @@ impl Insights {
         let (ownership, range) = (&snapshot.ownership, query.owned.range);
         let Some(id) = &query.series else {
             let counted = match &query.whose {
-                Whose::Team(team) => people(ownership, range, |_| Some(team)),
-                Whose::Component(component) => {
+                UnitCostOf::Team(team) => people(ownership, range, |_| Some(team)),
+                UnitCostOf::Component(component) => {
                     let component = ownership.components.get(component);
                     people(ownership, range, |day| component.and_then(|component| component.team.on(day)))
                 }
@@ -161,8 +169,8 @@ impl Insights {
         };
         let points = self.catalog.points(id, range).await?;
         let counted = match &query.whose {
-            Whose::Team(team) => of_team(ownership, range, team, &points),
-            Whose::Component(component) => of_component(component, &points),
+            UnitCostOf::Team(team) => of_team(ownership, range, team, &points),
+            UnitCostOf::Component(component) => of_component(component, &points),
         };
         Ok((Per::Unit { series: id.clone(), unit: series.unit.clone() }, counted?))
     }

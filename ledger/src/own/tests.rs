@@ -160,7 +160,8 @@ fn a_charge_is_explained() {
             "team": { "from": "tags.Team", "map": "names" } }),
         ),
     ];
-    let tags = TagSettings { aliases: [("team".to_owned(), vec!["Team".to_owned()])].into(), ..TagSettings::default() };
+    let aliases = [("team".to_owned(), vec!["Team".to_owned()])].into();
+    let tags = TagSettings { aliases, ..TagSettings::default() };
     let owning = Owning::new(&book(&rules), &tags).expect("can be used");
     let dimension = |word: &str| word.parse::<Dimension>().expect("a dimension");
     let values = [("tags.team", "pay"), ("service", "Amazon EC2"), ("billing_period", "2026-10")];

@@ -65,6 +65,7 @@ words! {
 }
 
 /// What is said of a name.
+#[expect(clippy::large_enum_variant, reason = "there are few at a time, and a box would only be in the way")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Definition {
@@ -113,6 +114,7 @@ impl Definition {
 }
 
 /// One change.
+#[expect(clippy::large_enum_variant, reason = "there are few at a time, and a box would only be in the way")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// This is what is said of a name from now on.

@@ -161,7 +161,7 @@ impl Ownership {
         }
         let mut assigned = BTreeSet::new();
         rule.when.filter().each_dimension(&mut |dimension| {
-            if is_assigned(dimension) {
+            if dimension.is_decided() {
                 assigned.insert(dimension.to_string());
             }
         });
@@ -189,7 +189,7 @@ impl Ownership {
             match value {
                 Some(Value::Fixed(name)) if name.trim().is_empty() => of.say(field, "the name is empty"),
                 Some(Value::From(taken)) => {
-                    if is_assigned(&taken.from) {
+                    if taken.from.is_decided() {
                         of.say(&format!("{field}.from"), format!("{} is what rules decide", taken.from));
                     }
                     if let Some(Err(error)) = taken.capture.as_deref().map(regex::Regex::new) {
@@ -246,10 +246,13 @@ impl Ownership {
     }
 }
 
-/// What rules decide, or what follows from it.
-fn is_assigned(dimension: &Dimension) -> bool {
-    let decided = [Fixed::Team, Fixed::Component, Fixed::Environment, Fixed::Rule, Fixed::Department, Fixed::Owner];
-    decided.iter().any(|fixed| *dimension == Dimension::Fixed(*fixed))
+impl Dimension {
+    /// Whether rules decide it, or it follows from what they decide: so none can ask for it.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        let decided = [Fixed::Team, Fixed::Component, Fixed::Environment, Fixed::Rule, Fixed::Department, Fixed::Owner];
+        decided.iter().any(|fixed| *self == Self::Fixed(*fixed))
+    }
 }
 
 fn check_name(of: &mut Of<'_>) {
@@ -317,15 +320,24 @@ fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     near.map_or_else(String::new, |near| format!(" (but {near:?})"))
 }
 
-/// What is wrong with a regular expression, with its position.
+/// What is wrong with a regular expression, with its position in characters from 1.
 fn regex_error(error: &regex::Error) -> String {
-    match error {
-        regex::Error::Syntax(text) => {
-            text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    let regex::Error::Syntax(text) = error else { return error.to_string() };
+    // The expression stands there in a line, and `^` below what is wrong in it. Several lines are numbered, and told as they are.
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.as_slice() {
+        [_, _, mark, error] if mark.contains('^') => {
+            let position = mark.chars().take_while(|c| *c == ' ').count().saturating_sub(INDENT) + 1;
+            format!("{} at position {position}", error.trim_start_matches("error: "))
         }
-        other => other.to_string(),
+        lines => {
+            lines.iter().map(|line| line.trim_end()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+        }
     }
 }
+
+/// Blanks before an expression in what is said of it.
+const INDENT: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -366,14 +378,14 @@ mod tests {
             serde_json::json!({ "rule": {
                 "a": { "from": "2026-10-01", "to": "2026-10-01", "when": "team = 'x' OR service = 'y'", "team": "unallocated" },
                 "b": { "from": "ever", "when": "TRUE" },
-                "c": { "from": "ever", "when": "TRUE", "team": { "from": "account_name", "capture": "(", "map": "teams" } },
+                "c": { "from": "ever", "when": "TRUE", "team": { "from": "account_name", "capture": "a-(", "map": "teams" } },
                 "d": { "from": "ever", "when": "TRUE", "team": "payments", "pool": "network" },
             } }),
             &[
                 r#"rule "a", to: 2026-10-01 is not after from (2026-10-01); to is the day after the last"#,
                 r#"rule "a", when: team is what rules decide, so none can ask for it; ask for tags, accounts, services"#,
                 r#"rule "b", team: the rule decides nothing: give team, pool, component or environment"#,
-                r#"rule "c", team.capture: regex parse error:;     (;     ^; error: unclosed group"#,
+                r#"rule "c", team.capture: unclosed group at position 3"#,
                 r#"rule "c", team.map: there is no map "teams"; add it first"#,
                 r#"rule "d", pool: a charge is of a team or of a pool: leave one out"#,
                 r#"rule "d", pool: there is no pool "network"; add it first"#,

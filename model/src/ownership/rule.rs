@@ -5,6 +5,8 @@ use std::fmt;
 
 use chrono::NaiveDate;
 use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::{Dated, PoolId, SeriesId};
@@ -153,7 +155,9 @@ impl Serialize for Condition {
 
 impl<'de> Deserialize<'de> for Condition {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        // Its position is one in the condition, not in what the condition stands in.
+        let condition = Self::parse(&String::deserialize(deserializer)?);
+        condition.map_err(|error| Error::custom(format_args!("when: {error}")))
     }
 }
 
@@ -168,13 +172,43 @@ impl JsonSchema for Condition {
 }
 
 /// What a rule assigns: a fixed name, or one that the charge carries.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "RuleValue")]
 pub enum Value {
     /// This name.
     Fixed(String),
     /// The name that is in one of its dimensions. Where there is none, the rule does not decide.
     From(Taken),
+}
+
+/// Not derived: that would say of whatever is wrong within only that it is neither.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NameOrTaken)
+    }
+}
+
+struct NameOrTaken;
+
+impl<'de> Visitor<'de> for NameOrTaken {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name, or where it is taken from")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Value, E> {
+        Ok(Value::Fixed(name.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+        Taken::deserialize(MapAccessDeserializer::new(map)).map(Value::From).map_err(|error| {
+            // How a number that keeps its digits looks from here.
+            let number = error.to_string().contains("$serde_json::private::Number");
+            if number { Error::invalid_type(Unexpected::Other("a number"), &self) } else { error }
+        })
+    }
 }
 
 /// A name taken from what a charge says.
@@ -272,5 +306,40 @@ impl Split {
             }
             Self::Fixed(shares) => shares.keys().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(rule: &str, expected: &str) {
+        let error = serde_json::from_str::<Rule>(rule).expect_err("is wrong").to_string();
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        refused(
+            r#"{"from": "ever", "when": "service = 'a' AND", "team": "x"}"#,
+            "when: Expected: an expression, found: EOF at position 18 at line 1 column 44",
+        );
+        refused(
+            r#"{"from": "2026-02-30", "when": "TRUE", "team": "x"}"#,
+            r#""2026-02-30" is not a day such as 2026-10-01, nor "ever" at line 1 column 21"#,
+        );
+        refused(
+            r#"{"from": "ever", "when": "TRUE", "team": {"from": "tags.x", "capture": "(.*)", "mapp": "m"}}"#,
+            "unknown field `mapp`, expected one of `from`, `capture`, `map`, `only_mapped` at line 1 column 85",
+        );
+        refused(
+            r#"{"from": "ever", "when": "TRUE", "team": 5}"#,
+            "invalid type: integer `5`, expected a name, or where it is taken from at line 1 column 42",
+        );
+        refused(
+            r#"{"from": "ever", "when": "TRUE", "team": 5.5}"#,
+            "invalid type: a number, expected a name, or where it is taken from at line 1 column 44",
+        );
     }
 }

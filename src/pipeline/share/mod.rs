@@ -205,7 +205,10 @@ async fn make_and_commit(
             let plan = SharePlan {
                 delivery: month.delivery(),
                 days: month.days,
-                rows: month.rows(plans.iter().map(|plan| &plan.pool))?,
+                // What a pool that goes has sent on goes with it.
+                rows: month.rows(
+                    plans.iter().map(|plan| &plan.pool).chain(gone.iter().filter_map(|part| part.pool.as_ref())),
+                )?,
                 tags: month.tags(),
                 pools: plans.to_vec(),
                 order: facts.order(month, plans),

@@ -116,6 +116,17 @@ fn a_fingerprint_is_of_the_bytes_and_of_how_they_are_read() {
         daily: None,
         required: Vec::new(),
     };
+    let required = TagSettings { required: vec!["team".to_owned()], ..TagSettings::default() };
+    let required = Settings { tags: required, ..Settings::default() };
+    assert_eq!(
+        required.digest(&super::Focus),
+        plain.digest(&super::Focus),
+        "what every charge should carry makes no bill another"
+    );
+    assert!(
+        plain.digest(&super::Focus).contains("TagSettings { aliases: {}, daily: None }"),
+        "as it was when bills came in"
+    );
     let keep = Privacy { keep: vec!["x_Owner".to_owned()] };
     for settings in
         [Settings { tags: aliases, ..Settings::default() }, Settings { privacy: keep, ..Settings::default() }]
