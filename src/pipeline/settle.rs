@@ -146,29 +146,37 @@ async fn at_it(
     let mut work = std::pin::pin!(rounds(app, &far, &stop_here));
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut lost, mut told_at) = (false, Instant::now());
-    let done = loop {
-        tokio::select! {
-            done = &mut work => break done,
-            _ = looks.tick(), if !lost => {
-                let changed = so_far.has_changed().unwrap_or_default();
-                if !changed && told_at.elapsed() < lease(app) / 4 {
-                    continue;
+    // Beside the work, not between its steps: it may be within a transaction that this one has to wait for.
+    let alive = async {
+        let mut told_at = Instant::now();
+        loop {
+            looks.tick().await;
+            let changed = so_far.has_changed().unwrap_or_default();
+            if !changed && told_at.elapsed() < lease(app) / 4 {
+                continue;
+            }
+            told_at = Instant::now();
+            let progress = *so_far.borrow_and_update();
+            watch(&progress);
+            let at = now();
+            match app.catalog.renew_settling(fence, &progress, at, at + lease(app)).await {
+                Ok(()) => {}
+                Err(CatalogError::SettlingLost { .. }) => {
+                    // Whatever is under way is given up in an orderly way; the other one finds it undone.
+                    stop_here.cancel();
+                    return;
                 }
-                told_at = Instant::now();
-                let progress = *so_far.borrow_and_update();
-                watch(&progress);
-                let at = now();
-                match app.catalog.renew_settling(fence, &progress, at, at + lease(app)).await {
-                    Ok(()) => {}
-                    Err(CatalogError::SettlingLost { .. }) => {
-                        // Whatever is under way is given up in an orderly way; the other one finds it undone.
-                        stop_here.cancel();
-                        lost = true;
-                    }
-                    Err(error) => tracing::warn!(%error, "the lease of settling could not be renewed; that is tried again"),
+                Err(error) => {
+                    tracing::warn!(%error, "the lease of settling could not be renewed; that is tried again");
                 }
             }
+        }
+    };
+    let done = {
+        let mut alive = std::pin::pin!(alive);
+        tokio::select! {
+            done = &mut work => done,
+            () = &mut alive => work.await,
         }
     };
     let progress = *so_far.borrow();
