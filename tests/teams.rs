@@ -6,7 +6,7 @@ mod common;
 use common::server::Server;
 use common::{House, bill, today};
 use outlay::pipeline;
-use outlay_insights::{OwnedQuery, PeersPeriod, UnitCostQuery, Whose};
+use outlay_insights::{OwnedQuery, PeersPeriod, UnitCostOf, UnitCostQuery};
 use outlay_model::ownership::{Event, Ownership, Point};
 use outlay_model::query::{Metric, SpendQuery, TargetCurrency};
 use outlay_model::report::Scope;
@@ -180,10 +180,10 @@ async fn a_scoped_caller_sees_a_team_for_the_days_it_is_theirs() {
     assert_eq!(above, None);
     let whose = |whose| UnitCostQuery { whose, owned: query, series: None, granularity: Granularity::Total };
     for (of, seen) in [
-        (Whose::Team(TeamId::new("platform")), false),
-        (Whose::Team(TeamId::new("cards")), true),
-        (Whose::Component(ComponentId::new("checkout")), true),
-        (Whose::Component(ComponentId::new("idle")), false),
+        (UnitCostOf::Team(TeamId::new("platform")), false),
+        (UnitCostOf::Team(TeamId::new("cards")), true),
+        (UnitCostOf::Component(ComponentId::new("checkout")), true),
+        (UnitCostOf::Component(ComponentId::new("idle")), false),
     ] {
         let cost = insights.unit_cost(&whose(of.clone()), today(), &scope("payments")).await.expect("an answer");
         assert_eq!(cost.is_some(), seen, "{of:?}");
