@@ -237,7 +237,6 @@ async fn a_preview_says_to_the_digit_what_the_change_then_does() {
         scans: scans.collect(),
         range: DateRange::ALWAYS,
         filter: Filter::everything(),
-        by_day: Vec::new(),
         book: draft.book(DateRange::ALWAYS),
         most: 1000,
     };
