@@ -81,7 +81,7 @@ impl Catalog {
         Ok(query.execute(self.pool()).await.during("note the record")?.rows_affected() == 1)
     }
 
-    /// Says all of it again in a catalog in which nothing is said, and gives whether it did.
+    /// Says all of it again, and gives whether something was missing. What is said of a name by now stays.
     ///
     /// # Errors
     /// [`CatalogError::Corrupt`], [`CatalogError::OwnershipProblems`] when it cannot be understood: nothing has changed.
@@ -92,14 +92,19 @@ impl Catalog {
             let definition = definition.map_err(|error| CatalogError::corrupt(format!("a {kind}"), error))?;
             after.edit(Edit::Put { name: name.clone(), definition, place: None }, *origin);
         }
+        let mut tx = self.begin().await?;
+        let generation = raise_generation(&mut tx).await?;
+        let before = ownership::now_in_force(&mut tx).await?;
+        for ((kind, name), origin) in &before.origins {
+            if let Some(definition) = before.definition(*kind, name) {
+                after.edit(Edit::Put { name: name.clone(), definition, place: None }, *origin);
+            }
+        }
         let problems = after.problems();
         if !problems.is_empty() {
             return Err(CatalogError::OwnershipProblems(problems));
         }
-        let mut tx = self.begin().await?;
-        let generation = raise_generation(&mut tx).await?;
-        let before = ownership::now_in_force(&mut tx).await?;
-        if before != Ownership::default() || after == before {
+        if after == before {
             return Ok(false);
         }
         let change = OwnershipChange { edits: Vec::new(), origin: Origin::Api, by: "recover".to_owned(), now };

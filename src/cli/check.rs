@@ -48,6 +48,13 @@ pub(super) async fn run(app: &App) -> anyhow::Result<ExitCode> {
             problem(&mut text, line);
         }
     }
+    for part in pipeline::lost_transfers(app).await? {
+        let (source, month) = (&part.source, &part.delivery);
+        problem(
+            &mut text,
+            format!("{source} {month}: its transfers are missing from the store: outlay rebuild makes them anew"),
+        );
+    }
     let unrecorded = app.catalog.unrecorded().await?.len();
     if unrecorded > 0 {
         text.push(format!("note     {unrecorded} commits are not recorded in the store yet; the next sweep does it"));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use outlay_model::part::{Layer, RunState};
 use outlay_model::{DateRange, SourceName};
+use tokio_util::sync::CancellationToken;
 
 use super::import::{Bar, describe, is_in};
 use super::output::{count, print};
@@ -24,7 +25,8 @@ pub(super) struct RebuildArguments {
 pub(super) async fn run(arguments: &RebuildArguments, app: &App) -> anyhow::Result<ExitCode> {
     let which = Which { source: arguments.source.clone(), days: arguments.period };
     let stale = pipeline::stale(app, &which).await?;
-    if stale.is_empty() {
+    let lost = pipeline::lost_transfers(app).await?;
+    if stale.is_empty() && lost.is_empty() {
         return print("nothing is stale");
     }
     let bar: Arc<dyn Progress> = Arc::new(Bar::new());
@@ -56,6 +58,15 @@ pub(super) async fn run(arguments: &RebuildArguments, app: &App) -> anyhow::Resu
                 }
             },
         };
+    }
+    for part in &lost {
+        print(&format!("{} {}: its transfers are made anew", part.source, part.delivery))?;
+    }
+    pipeline::forget_transfers(app, lost).await?;
+    // What was read anew may have other owners, and pools are split by what there is now.
+    if let Some(trouble) = pipeline::settle(app, &CancellationToken::new(), &|_| {}).await?.trouble() {
+        failed = true;
+        print(&format!("not all charges have the owners they should have: {trouble}"))?;
     }
     pipeline::sweep(app).await?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use outlay_store::Found;
+use tokio_util::sync::CancellationToken;
 
 use super::output::{count, print};
 use crate::app::App;
@@ -21,6 +22,11 @@ pub(super) async fn run(arguments: &RecoverArguments, app: &App) -> anyhow::Resu
         pipeline::recover(app, arguments.discard_strays).await.context("the catalog cannot be recovered")?;
     if recovered.discarded {
         pipeline::sweep(app).await?;
+    }
+    // Owners are those that the charges had; pools are split anew.
+    let settled = pipeline::settle(app, &CancellationToken::new(), &|_| {}).await?;
+    if let Some(trouble) = settled.trouble() {
+        eprintln!("outlay: not all charges have the owners they should have: {trouble}");
     }
     print(&describe(&recovered, arguments.discard_strays))?;
     Ok(if recovered.left_out.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,6 +6,7 @@ mod collect;
 mod guards;
 mod import;
 mod lease;
+mod lost;
 mod purse;
 mod rates;
 mod record;
@@ -19,6 +20,7 @@ mod sweep;
 
 pub use collect::{Collection, Collections, Link, Wanted, collect, connect, wanted};
 pub use import::{Force, ImportRequest, Progress, Quiet, import};
+pub use lost::{forget_transfers, lost_transfers};
 pub use rates::{WantedRates, said, wanted_rates};
 pub use record::{forgotten, record, same_history};
 pub use recover::{LeftOut, Recovered, recover};

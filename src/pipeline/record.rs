@@ -7,6 +7,8 @@ use crate::app::App;
 
 /// Where the records of commits are in the store.
 pub(super) const FOLDER: &str = "commits";
+/// Where it stands who owns what.
+pub(super) const OWNERSHIP: &str = "ownership/said.json";
 
 /// The document of a part's record.
 pub(super) fn document(part: &PartId) -> String {
@@ -14,11 +16,13 @@ pub(super) fn document(part: &PartId) -> String {
 }
 
 /// Writes the record of every live part that has none yet, or an older one, and takes away those of deliveries that were
-/// withdrawn. What a crash kept from being written is written here the next time.
+/// withdrawn; and who owns what. What a crash kept from being written is written here the next time.
 ///
 /// # Errors
 /// When the catalog or the store fails; what was not written is tried again next time.
 pub async fn record(app: &App) -> anyhow::Result<()> {
+    // The rules before the charges that were owned by them.
+    record_ownership(app).await?;
     for part in app.catalog.unrecorded().await? {
         while let Some(record) = app.catalog.record(&part).await? {
             if write(app, &record).await? {
@@ -27,6 +31,21 @@ pub async fn record(app: &App) -> anyhow::Result<()> {
         }
     }
     unrecord(app).await
+}
+
+/// Writes down who owns what, where that is not what the store says.
+async fn record_ownership(app: &App) -> anyhow::Result<()> {
+    // Before a lost catalog is recovered, the store says more than a fresh one does.
+    if !app.catalog.ownership_is_unrecorded().await? || forgotten(app).await? > 0 {
+        return Ok(());
+    }
+    loop {
+        let record = app.catalog.ownership_record().await?;
+        app.store.put_document(OWNERSHIP, serde_json::to_vec(&record)?).await?;
+        if app.catalog.ownership_recorded(&record).await? {
+            return Ok(());
+        }
+    }
 }
 
 /// The oldest first: an older copy must not be brought back because the newest is gone already.

@@ -7,15 +7,17 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context as _;
 use bigdecimal::BigDecimal;
-use outlay_catalog::{Intent, Record, Rejects, Run};
+use outlay_catalog::{Intent, OwnershipRecord, Record, Rejects, Run};
+use outlay_model::ownership::SHARED;
 use outlay_model::part::{Layer, PartFile, RunState};
 use outlay_model::query::Metric;
 use outlay_model::{DeliveryKey, PartId, SourceName};
 use outlay_store::{Footer, Found};
 use serde::Deserialize;
 
-use super::record::{FOLDER, document};
+use super::record::{FOLDER, OWNERSHIP, document};
 use crate::app::{App, now};
 use crate::id::{new_part, new_run};
 
@@ -48,7 +50,8 @@ pub struct LeftOut {
 }
 
 /// Makes the commits again that the store has records of. With `discard_strays`, and if nothing is left out, the files that
-/// belong to none of them are handed to the sweeper.
+/// belong to none of them are handed to the sweeper. What was said of who owns what is said again; points of series and events are
+/// not in the store.
 ///
 /// # Errors
 /// When the catalog is not empty, when it or the store fails, or when a record cannot be read and nothing tells whose it is.
@@ -79,8 +82,9 @@ pub async fn recover(app: &App, discard_strays: bool) -> anyhow::Result<Recovere
     left_out.sort();
     let named: BTreeSet<&str> =
         kept.iter().flat_map(|record| &record.part.files).map(|file| file.path.as_str()).collect();
-    let strays: Vec<Found> =
-        found.values().filter(|found| !named.contains(found.file.path.as_str())).cloned().collect();
+    let strays = found.values().filter(|found| !named.contains(found.file.path.as_str())).cloned();
+    let (transfers, strays): (Vec<Found>, Vec<Found>) = strays.partition(holds_transfers);
+    restore_ownership(app).await?;
     let generation = app.catalog.restore(kept, generation, now()).await?;
     let live = app.catalog.snapshot().await?;
     let discarded = discard_strays && left_out.is_empty();
@@ -90,8 +94,9 @@ pub async fn recover(app: &App, discard_strays: bool) -> anyhow::Result<Recovere
         for part in &dropped {
             app.store.remove_document(&document(part)).await?;
         }
-        discard(app, strays.iter().map(|stray| stray.file.clone()).collect()).await?;
+        discard(app, &strays, "files that belong to no commit are discarded").await?;
     }
+    discard(app, &transfers, "files of transfers are discarded: pools are split anew").await?;
     let charges = live.all().map(|part| part.rows).sum();
     Ok(Recovered { deliveries: live.all().count(), charges, generation, left_out, strays, discarded })
 }
@@ -197,8 +202,38 @@ fn differs(path: &str, metric: Metric, sum: &BigDecimal, stored: &BigDecimal) ->
     format!("its file {path} adds up to {} {metric} instead of {}", plain(sum), plain(stored))
 }
 
+/// Whether a file holds transfers between teams. Those are made anew, whatever became of the old ones.
+fn holds_transfers(found: &Found) -> bool {
+    let below = found.file.path.strip_prefix(Layer::Daily.as_str()).and_then(|path| path.strip_prefix('/'));
+    below.is_some_and(|path| path.starts_with(SHARED))
+}
+
+/// Says again who owns what. In a catalog that is not lost, what is no longer said stays so.
+async fn restore_ownership(app: &App) -> anyhow::Result<()> {
+    if app.catalog.has_bills().await? {
+        return Ok(());
+    }
+    let Some(text) = app.store.document(OWNERSHIP).await? else { return Ok(()) };
+    if let Ok(Version { record }) = serde_json::from_slice(&text) {
+        anyhow::ensure!(
+            record <= OwnershipRecord::VERSION,
+            "{OWNERSHIP} was written by a newer outlay (record version {record}, this one knows {}): recover with that version",
+            OwnershipRecord::VERSION
+        );
+    }
+    let wrong = || {
+        format!(
+            "who owns what cannot be read from {OWNERSHIP}: restore that from a backup of the store, or move it away and say it again"
+        )
+    };
+    let record: OwnershipRecord = serde_json::from_slice(&text).with_context(wrong)?;
+    app.catalog.restore_ownership(&record, now()).await.with_context(wrong)?;
+    Ok(())
+}
+
 /// Names the files in the catalog as those of a part that was given up, so that the sweeper takes them.
-async fn discard(app: &App, files: Vec<PartFile>) -> anyhow::Result<()> {
+async fn discard(app: &App, found: &[Found], why: &str) -> anyhow::Result<()> {
+    let files: Vec<PartFile> = found.iter().map(|found| found.file.clone()).collect();
     if files.is_empty() {
         return Ok(());
     }
@@ -206,7 +241,7 @@ async fn discard(app: &App, files: Vec<PartFile>) -> anyhow::Result<()> {
     let mut run = Run::started(new_run(), source.clone(), "recover", now());
     app.catalog.start_run(&run).await?;
     let part = new_part();
-    let message = format!("{} files that belong to no commit are discarded", files.len());
+    let message = format!("{} {why}", files.len());
     app.catalog.intend(&Intent { part: part.clone(), run: run.id.clone(), source, files, expires_at: now() }).await?;
     app.catalog.abandon(&part).await?;
     (run.state, run.finished_at, run.message) = (RunState::Unchanged, Some(now()), Some(message));

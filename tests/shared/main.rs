@@ -6,6 +6,7 @@ mod common;
 mod answers;
 mod changes;
 mod exports;
+mod kept;
 mod random;
 mod splits;
 

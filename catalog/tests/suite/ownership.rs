@@ -342,7 +342,14 @@ async fn what_is_said_is_restored_from_its_record(place: &Place) {
     assert_eq!(is, was);
     assert_eq!(names(&is), ["a", "z"]);
     assert_eq!(audited(&empty.catalog, &AuditQuery::default()).await.len(), 6);
-    // Where something is said, that stays.
-    assert!(!empty.catalog.restore_ownership(&record, at(9)).await.expect("leaves it"));
+    assert!(!empty.catalog.restore_ownership(&record, at(9)).await.expect("has nothing to add"));
     assert_eq!(empty.catalog.generation().await.expect("reads"), 1);
+    // What is said of a name by now stays, such as by the file that is applied at every start.
+    let begun = place.another().await;
+    let mei = || put(Kind::Team, "search", json!({ "owner": "Mei" }));
+    begun.catalog.change_ownership(&from_file(vec![mei()])).await.expect("is let in");
+    assert!(begun.catalog.restore_ownership(&record, at(9)).await.expect("restores"));
+    let mut expected = (*was).clone();
+    expected.edit(mei(), Origin::File);
+    assert_eq!(*said(&begun.catalog).await, expected);
 }
