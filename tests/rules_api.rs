@@ -283,6 +283,23 @@ async fn every_charge_can_say_why_it_is_whose_it_is() {
     );
 }
 
+/// A filter means here what it means in a spend query: a team with all that are part of it, on the day of the charge.
+#[tokio::test]
+async fn stored_charges_are_found_by_who_is_part_of_whom_on_their_day() {
+    let server = company().await;
+    furnish(&server).await;
+    put(&server, "teams/payments", json!({ "owner": "Ines", "parent": [{ "from": "2026-10-05", "is": "search" }] })).await;
+    let charges = async |query: &str| -> u64 {
+        let rows = server.get(&format!("rules/explain?{query}")).await;
+        rows["data"].as_array().expect("rows").iter().map(|row| row["charges"].as_u64().expect("a number")).sum()
+    };
+    for filter in ["filter=team+%3D+'search'", "filter=department+%3D+'search'"] {
+        assert_eq!(charges(&format!("{filter}&period=2026-09")).await, 0);
+        assert_eq!(charges(&format!("{filter}&period=2026-10")).await, 10, "two accounts, five days");
+        assert_eq!(charges(&format!("{filter}&from=2026-09-01&to=2026-11-01")).await, 10);
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_explained_or_previewed_is_refused() {
     let server = company().await;
