@@ -242,7 +242,7 @@ async fn a_preview_says_to_the_digit_what_the_change_then_does() {
     };
     let moves = house.app.store.moves(query.clone()).await.expect("looks");
     assert!(
-        moves.iter().all(|moved| moved.from != moved.to && moved.month.to_string() >= "2026-09-01".to_owned()),
+        moves.iter().all(|moved| moved.from != moved.to && moved.month.to_string().as_str() >= "2026-09-01"),
         "{moves:?}"
     );
     let few = house.app.store.moves(MovesQuery { most: 2, ..query.clone() }).await.expect_err("too many").to_string();

@@ -288,7 +288,8 @@ async fn every_charge_can_say_why_it_is_whose_it_is() {
 async fn stored_charges_are_found_by_who_is_part_of_whom_on_their_day() {
     let server = company().await;
     furnish(&server).await;
-    put(&server, "teams/payments", json!({ "owner": "Ines", "parent": [{ "from": "2026-10-05", "is": "search" }] })).await;
+    put(&server, "teams/payments", json!({ "owner": "Ines", "parent": [{ "from": "2026-10-05", "is": "search" }] }))
+        .await;
     let charges = async |query: &str| -> u64 {
         let rows = server.get(&format!("rules/explain?{query}")).await;
         rows["data"].as_array().expect("rows").iter().map(|row| row["charges"].as_u64().expect("a number")).sum()
