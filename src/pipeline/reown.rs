@@ -169,7 +169,9 @@ async fn one(
     };
     let staged = alive(app, &work.intents, app.store.own_again(part, &id, book, daily_keys, told)).await?;
     drop(turn);
-    same_sums(app, part, &staged).await?;
+    if let Err(error) = same_sums(app, part, &staged).await {
+        return Err(superseded(app, part).await?.map_or(error, anyhow::Error::from));
+    }
     run.rows = staged.rows;
     run.part = Some(id.clone());
     run.message = Some(format!("{differing} of {} charges have another owner, or have it by another rule", part.rows));
@@ -181,6 +183,13 @@ async fn one(
     work.done.charges += differing;
     far.send_modify(|far| far.parts_done += 1);
     Ok(())
+}
+
+/// That a part has been replaced, where it has: then the catalog has the sums of what took its place.
+async fn superseded(app: &App, part: &Part) -> Result<Option<CatalogError>, CatalogError> {
+    let found = app.catalog.live_part(&part.source, &part.delivery).await?.map(|live| live.id);
+    let (source_name, delivery, expected) = (part.source.clone(), part.delivery.clone(), Some(part.id.clone()));
+    Ok((found != expected).then_some(CatalogError::Superseded { source_name, delivery, expected, found }))
 }
 
 /// The same bill, of which other files say whose it is.
