@@ -169,7 +169,10 @@ impl File {
         problems.extend(elsewhere);
         if problems.len() == self.unread.len() {
             let of_whole = whole::problems(known, Origin::File, &self.said, &self.lost);
-            let placed = of_whole.into_iter().map(|problem| {
+            // A rule of which something could not be read is not what it was meant to be: that is told, and no more.
+            let half_read = self.unread.iter().any(|problem| problem.key.starts_with("rule."));
+            let of_whole = of_whole.into_iter().filter(|problem| !(half_read && problem.kind == Kind::Rule));
+            let placed = of_whole.map(|problem| {
                 let text = match self.place(problem.kind, &problem.name, &problem.field) {
                     Some(_) => problem.text.clone(),
                     // Somebody else's, which this file would leave without what it needs.

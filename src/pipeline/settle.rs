@@ -119,7 +119,7 @@ pub async fn settle(
             return Ok(Settled { stopped, ..Settled::default() });
         }
         if let Some(holder) = there.holder.filter(|holder| waits_for.as_ref() != Some(holder)) {
-            tracing::info!(holder, "waiting for another replica, which gives charges their owners");
+            tracing::debug!(holder, "waiting for another replica, which gives charges their owners");
             waits_for = Some(holder);
         }
         watch(&there.progress);

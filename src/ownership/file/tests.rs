@@ -149,7 +149,7 @@ fn everything_is_told_at_once_and_one_mistake_once() {
     );
     refused(
         "[team.payments]\nowner = 'Ines'\n[team.payments]\nowner = ''\n",
-        &["ownership.toml:3: is not TOML: duplicate key"],
+        &["ownership.toml:3: is not TOML: duplicate key", "ownership.toml:4: is not TOML: duplicate key"],
     );
 }
 
