@@ -267,7 +267,7 @@ async fn what_cannot_be_asked_for_is_refused_and_makes_no_job() {
     assert_eq!(refused(client.post(&url).header("Idempotency-Key", "")).await, 400);
     assert_eq!(refused(client.get(&url)).await, 405);
     assert_eq!(
-        refused(client.post(&url).header("Content-Type", "application/json").body(" ".repeat(70_000))).await,
+        refused(client.post(&url).header("Content-Type", "application/json").body(" ".repeat(1_100_000))).await,
         413
     );
     assert_eq!(place.server.get("jobs").await["data"], json!([]));

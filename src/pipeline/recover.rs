@@ -204,8 +204,8 @@ fn differs(path: &str, metric: Metric, sum: &BigDecimal, stored: &BigDecimal) ->
 
 /// Whether a file holds transfers between teams. Those are made anew, whatever became of the old ones.
 fn holds_transfers(found: &Found) -> bool {
-    let below = found.file.path.strip_prefix(Layer::Daily.as_str()).and_then(|path| path.strip_prefix('/'));
-    below.is_some_and(|path| path.starts_with(SHARED))
+    // By what it says itself: a source may be called as the folder of a pool is.
+    found.footer.as_ref().is_ok_and(|footer| footer.source.as_str().starts_with(SHARED))
 }
 
 /// Says again who owns what. In a catalog that is not lost, what is no longer said stays so.

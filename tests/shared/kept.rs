@@ -19,7 +19,7 @@ fn data(house: &House) -> PathBuf {
 fn files(house: &House) -> Vec<PathBuf> {
     let folders = fs::read_dir(data(house).join("daily")).expect("there").map(|entry| entry.expect("reads").path());
     let shared =
-        folders.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shared:")));
+        folders.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shared.")));
     let mut files: Vec<PathBuf> =
         shared.flat_map(|path| fs::read_dir(path).expect("there")).map(|entry| entry.expect("reads").path()).collect();
     files.sort();
