@@ -46,7 +46,7 @@ fn each<'a>(value: &'a Value, found: &mut impl FnMut(&'a str, &'a Value)) {
 async fn what_is_documented_is_what_is_taken() {
     let house = House::empty().await;
     let document = document();
-    assert_eq!(operations(&document).count(), 57);
+    assert_eq!(operations(&document).count(), 59);
     for (path, method, operation) in operations(&document) {
         let path = filled(path);
         let ask = async |query: &str| super::ask(&house.router, method.clone(), &format!("{path}?{query}")).await;
