@@ -166,7 +166,7 @@ impl Assigned {
                 _ => text,
             };
         }
-        (!text.trim().is_empty() && !(is_team && text.starts_with("shared:"))).then_some(text)
+        (!(text.trim().is_empty() || is_team && text.starts_with("shared:"))).then_some(text)
     }
 }
 
@@ -288,7 +288,7 @@ fn check_random(seed: u64) {
     }
     let more = dice.below(6);
     let mut rules: Vec<Written> = (0..more).map(|place| Written::random(&mut dice, format!("rule{place}"))).collect();
-    let both = seed % 16 == 0;
+    let both = seed.is_multiple_of(16);
     let before = owned_by(&rules, &charges, &rows, seed, if both { &[false, true] } else { &[false] });
     let mut dated = Written::random(&mut dice, "dated".to_owned());
     let from = some_day(&mut dice);
