@@ -119,7 +119,7 @@ fn read(folder: &Path, part: &PartId) -> DataFrame {
     streamed(scan(&folder.join(file.path)).expect("scans")).expect("reads")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn charges_are_written_again_with_other_owners_and_nothing_else_is_another() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
