@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use outlay_model::tags::TagSettings;
 use outlay_model::{Dimension, UNALLOCATED};
 use polars::prelude::{
-    Column, DataFrame, DataType, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, StringChunked, polars_err,
+    Column, DataFrame, DataType, Int32Chunked, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, StringChunked,
+    polars_err,
 };
 
 use super::book::{Owning, Says, passes};
@@ -68,7 +69,7 @@ impl Owning {
             .map(|(dimension, value)| (tags.canonical_dimension(dimension).column(), value.as_str()))
             .collect();
         let columns = self.columns().iter().map(|(name, _)| match name.as_str() {
-            CHARGE_DATE => text(CHARGE_DATE, Some(&day.to_string())).cast(&DataType::Date),
+            CHARGE_DATE => date(CHARGE_DATE, Some(day)),
             name => cell(name, values.get(name).copied()),
         });
         let row = DataFrame::new(1, columns.collect::<PolarsResult<Vec<Column>>>()?)?;
@@ -111,16 +112,19 @@ fn text(name: &str, value: Option<&str>) -> Column {
     StringChunked::from_iter_options(PlSmallStr::from_str(name), std::iter::once(value)).into_column()
 }
 
+fn date(name: &str, day: Option<NaiveDate>) -> PolarsResult<Column> {
+    let days = std::iter::once(day.map(|day| day.to_epoch_days()));
+    Int32Chunked::from_iter_options(PlSmallStr::from_str(name), days).into_column().cast(&DataType::Date)
+}
+
 /// A value as its column has it.
 fn cell(name: &str, value: Option<&str>) -> PolarsResult<Column> {
     match schema::data_type(name) {
         DataType::Date => {
             // A billing period may be named by its month.
             let day = value.map(|value| if value.len() == 7 { format!("{value}-01") } else { value.to_owned() });
-            if let Some(day) = day.as_deref().filter(|day| day.parse::<NaiveDate>().is_err()) {
-                return Err(polars_err!(ComputeError: "{day:?} is not a day such as 2026-10-01"));
-            }
-            text(name, day.as_deref()).cast(&DataType::Date)
+            let no_day = |day: &str| polars_err!(ComputeError: "{day:?} is not a day such as 2026-10-01");
+            date(name, day.map(|day| day.parse().map_err(|_| no_day(&day))).transpose()?)
         }
         _ => Ok(text(name, value)),
     }

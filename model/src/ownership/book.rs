@@ -7,7 +7,6 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{Dated, Ownership, Rule, Value, ValueMap, team_of_pool};
-use crate::dimension::Fixed;
 use crate::tags::{COMPONENT_KEYS, ENVIRONMENT_KEYS, TEAM_KEYS};
 use crate::{ComponentId, DateRange, Dimension, Filter, TagKey, TeamId};
 
@@ -212,15 +211,6 @@ impl Book {
     pub fn is_dated(&self) -> bool {
         self.rules.iter().any(|rule| rule.from.is_some() || rule.to.is_some())
             || self.teams.values().any(|teams| teams.changes().next().is_some())
-    }
-
-    /// Whether all it looks at is kept by day, so that daily totals can tell who owns them.
-    #[must_use]
-    pub fn in_daily(&self, tags: &BTreeSet<TagKey>) -> bool {
-        self.dimensions().iter().all(|dimension| match dimension {
-            Dimension::Fixed(fixed) => Fixed::in_daily(*fixed),
-            Dimension::Tag(key) => tags.contains(key),
-        })
     }
 }
 

@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     fn check(json: serde_json::Value, expected: &[&str]) {
-        let mut ownership: Ownership = serde_json::from_value(json.clone()).unwrap_or_default();
+        let mut ownership: Ownership = serde_json::from_value(json.clone()).expect("reads");
         if let Some(rules) = json.get("rule").and_then(|rules| rules.as_object()) {
             for (name, rule) in rules {
                 let rule = serde_json::from_value(rule.clone()).expect("a rule");
